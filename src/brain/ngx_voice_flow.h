@@ -1,0 +1,185 @@
+
+/*
+ * Flow files: what one agent says, knows and may do, read from JSON.
+ *
+ * Everything a flow holds lives in the pool given to the parser, except the
+ * compiled patterns of its rules, which PCRE2 allocates (their JIT code is
+ * mapped memory): ngx_voice_flow_free() gives these back, so whoever loads a
+ * flow into a configuration pool registers it as a cleanup.
+ *
+ * Flows are read only after loading, but ngx_voice_flow_match() uses a
+ * scratch area of the flow: one thread at a time, as in a worker.
+ */
+
+
+#ifndef _NGX_VOICE_FLOW_H_INCLUDED_
+#define _NGX_VOICE_FLOW_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#ifndef PCRE2_CODE_UNIT_WIDTH
+#define PCRE2_CODE_UNIT_WIDTH  8
+#endif
+#include <pcre2.h>
+
+
+#define NGX_VOICE_FLOW_MAX      (256 * 1024)  /* bytes of a flow file */
+#define NGX_VOICE_LINE_MAX      500           /* bytes of a spoken line */
+#define NGX_VOICE_PROMPT_MAX    16384         /* bytes of the prompt */
+
+
+typedef enum {
+    NGX_VOICE_ACTION_NONE = 0,
+    NGX_VOICE_ACTION_GOODBYE,
+    NGX_VOICE_ACTION_HUMAN
+} ngx_voice_action_e;
+
+
+/* what a template may name and only the call knows; empty means missing */
+
+typedef struct {
+    ngx_str_t               caller;          /* {{caller.number}} */
+    ngx_str_t               called;          /* {{called.number}} */
+    ngx_str_t               date;
+    ngx_str_t               time;
+    ngx_str_t               weekday;
+} ngx_voice_facts_t;
+
+
+typedef struct {
+    ngx_str_t               text;            /* literal, or alternative */
+    size_t                  offset;          /* of the fact in the facts */
+    unsigned                fact:1;
+} ngx_voice_part_t;
+
+
+typedef struct {
+    ngx_str_t               source;          /* as written */
+    ngx_str_t               text;            /* rendered, only when fixed */
+    ngx_array_t             parts;           /* of ngx_voice_part_t */
+    unsigned                fixed:1;         /* the same in every call */
+} ngx_voice_line_t;
+
+
+typedef struct {
+    ngx_str_t               when;            /* the pattern as written */
+    pcre2_code             *code;
+    ngx_voice_action_e      action;
+    ngx_voice_line_t       *say;             /* NULL: not in the file */
+} ngx_voice_rule_t;
+
+
+typedef struct {
+    ngx_str_t               name;            /* empty: the location's model */
+    double                  temperature;     /* only if has_temperature */
+    ngx_uint_t              max_tokens;
+    unsigned                has_temperature:1;
+} ngx_voice_flow_model_t;
+
+
+typedef struct {
+    ngx_str_t               id;              /* empty: no voice in the file */
+    ngx_str_t               model;
+    ngx_str_t               format;
+    ngx_str_t               settings;        /* compact JSON, or empty */
+    ngx_str_t               say;             /* the voice of <Say> */
+} ngx_voice_flow_voice_t;
+
+
+typedef struct {
+    ngx_str_t               hints;           /* comma list, may be empty */
+    ngx_uint_t              timeout;         /* seconds */
+    ngx_uint_t              speech_timeout;  /* seconds, 0: "auto" */
+    ngx_str_t               speech_model;    /* empty: not in the file */
+    ngx_flag_t              profanity_filter;
+} ngx_voice_flow_listen_t;
+
+
+typedef struct {
+    ngx_uint_t              after;           /* failed turns in a row */
+    ngx_voice_line_t        say;
+    ngx_str_t               number;          /* E.164, empty: no human */
+} ngx_voice_flow_fallback_t;
+
+
+typedef struct {
+    ngx_uint_t              turns;           /* of one call */
+    ngx_uint_t              history;         /* bytes sent to the model */
+    ngx_uint_t              answer;          /* characters of one answer */
+} ngx_voice_flow_limits_t;
+
+
+typedef struct {
+    ngx_str_t                   name;
+    ngx_str_t                   company;
+    ngx_str_t                   agent;       /* may be empty */
+    ngx_str_t                   language;
+
+    ngx_voice_line_t            greeting;
+    ngx_voice_line_t            opening;
+    ngx_voice_line_t            prompt;      /* lines joined with LF */
+    ngx_voice_line_t            apology;
+    ngx_voice_line_t            goodbye;
+
+    ngx_array_t                 silence;     /* of ngx_voice_line_t, >= 1 */
+    ngx_array_t                 fillers;     /* of ngx_voice_line_t, >= 1 */
+    ngx_array_t                 rules;       /* of ngx_voice_rule_t */
+
+    ngx_voice_action_e          keys[12];    /* 0-9, '*', '#' */
+
+    ngx_voice_flow_model_t      model;
+    ngx_voice_flow_voice_t      voice;
+    ngx_voice_flow_listen_t     listen;
+    ngx_voice_flow_fallback_t   fallback;
+    ngx_voice_flow_limits_t     limits;
+
+    pcre2_match_context        *match_context;
+    pcre2_match_data           *match_data;
+} ngx_voice_flow_t;
+
+
+/*
+ * A syntax error has a line and a column, from 1, and an empty pointer; an
+ * error of meaning has the JSON Pointer (RFC 6901) of the value, "" for the
+ * whole file, and line 0.  A key written twice may have both.
+ */
+
+typedef struct {
+    ngx_uint_t              line;
+    ngx_uint_t              column;
+    char                    pointer[256];
+    char                    reason[256];
+} ngx_voice_flow_error_t;
+
+
+/*
+ * NGX_OK; NGX_DECLINED with *err set when the file is wrong; NGX_ERROR, and
+ * a reason too, when memory ran out.  The text is neither changed nor kept.
+ */
+ngx_int_t ngx_voice_flow_parse(ngx_pool_t *pool, ngx_str_t *text,
+    ngx_voice_flow_t **flow, ngx_voice_flow_error_t *err);
+
+/* gives back what is not the pool's; the flow is not usable afterwards */
+void ngx_voice_flow_free(ngx_voice_flow_t *flow);
+
+/* a fixed line costs nothing; others are built in the pool */
+ngx_int_t ngx_voice_line_render(ngx_voice_line_t *line, ngx_pool_t *pool,
+    ngx_voice_facts_t *facts, ngx_str_t *out);
+
+/*
+ * The first rule that matches, or NULL; invalid UTF-8 and a pattern that
+ * reaches its match limit do not match.
+ */
+ngx_voice_rule_t *ngx_voice_flow_match(ngx_voice_flow_t *flow,
+    ngx_str_t *words);
+
+ngx_voice_action_e ngx_voice_flow_key(ngx_voice_flow_t *flow, u_char digit);
+
+/* of an audio format that a flow may name: "mp3", "audio/mpeg" */
+ngx_str_t ngx_voice_flow_extension(ngx_str_t *format);
+ngx_str_t ngx_voice_flow_content_type(ngx_str_t *format);
+
+
+#endif /* _NGX_VOICE_FLOW_H_INCLUDED_ */
