@@ -1,0 +1,30 @@
+
+/*
+ * What a provider says went wrong, out of the body of a refused request: the
+ * error objects of OpenAI and its compatible servers, those of ElevenLabs
+ * ("detail" in its four forms), or a body that is HTML, cut or empty.
+ */
+
+
+#ifndef _NGX_VOICE_PROVIDER_ERROR_H_INCLUDED_
+#define _NGX_VOICE_PROVIDER_ERROR_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/*
+ * code and message come with data = the caller's buffer and len = its size,
+ * and leave with len = what was written.  Printable ASCII only, white space
+ * collapsed, anything that looks like a key masked: fit for a log line.
+ *
+ * NGX_OK if the body has an error in a known shape; NGX_DECLINED if not: code
+ * is empty and message is the beginning of the body's visible text.
+ */
+
+ngx_int_t ngx_voice_provider_error(ngx_str_t *body, ngx_str_t *code,
+    ngx_str_t *message);
+
+
+#endif /* _NGX_VOICE_PROVIDER_ERROR_H_INCLUDED_ */
