@@ -1,0 +1,120 @@
+# Installs the packages of the given lists that are not there yet.
+#
+#     voice_install build run
+
+voice_packages()
+{
+    for list in "$@"; do
+        sed -n "s/^$list  *//p" "$VOICE_ROOT/scripts/lib/packages"
+    done
+}
+
+
+voice_missing()
+{
+    # shellcheck disable=SC2046
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' \
+        $(voice_packages "$@") 2>/dev/null \
+        | sed -n 's/^installed //p' | sort -u > "$voice_list.have"
+
+    voice_packages "$@" | tr -s ' ' '\n' | sort -u \
+        | comm -23 - "$voice_list.have"
+
+    rm -f "$voice_list.have"
+}
+
+
+voice_root()
+{
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        echo "${0##*/}: not root and no sudo, cannot run: $*" >&2
+        return 1
+    fi
+}
+
+
+# Debian starts and enables a web server when its package is installed.  It
+# may not here: only the operator opens port 80.
+
+voice_hold_services()
+{
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+        printf '#!/bin/sh\nexit 101\n' > "$voice_list.policy"
+        voice_root install -m 755 "$voice_list.policy" /usr/sbin/policy-rc.d
+        rm -f "$voice_list.policy"
+        voice_held=1
+    fi
+}
+
+
+voice_release_services()
+{
+    if [ -n "$voice_held" ]; then
+        voice_root rm -f /usr/sbin/policy-rc.d
+        voice_held=
+    fi
+}
+
+
+voice_disable_nginx()
+{
+    if [ -d /run/systemd/system ]; then
+        voice_root systemctl disable --now nginx.service
+    else
+        # a policy-rc.d that was there before may have let it start
+        voice_root service nginx stop
+        voice_root deb-systemd-helper disable nginx.service
+        voice_root update-rc.d nginx disable
+    fi >/dev/null 2>&1 || :
+}
+
+
+voice_install()
+{
+    voice_list=$(mktemp "${TMPDIR:-/tmp}/voice-install-XXXXXX") || return 1
+    voice_wanted=$(voice_missing "$@")
+
+    if [ -z "$voice_wanted" ]; then
+        rm -f "$voice_list"
+        return 0
+    fi
+
+    # shellcheck disable=SC2086
+    set -- $voice_wanted
+
+    echo "installing: $*" >&2
+
+    voice_had_nginx=$(dpkg-query -W -f '${db:Status-Status}' nginx \
+                      2>/dev/null) || :
+    voice_held=
+
+    trap 'voice_release_services; rm -f "$voice_list"; exit 1' HUP INT TERM
+    voice_hold_services
+
+    if voice_root apt-get -q update > "$voice_list" 2>&1 \
+        && voice_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get -qy -o DPkg::Lock::Timeout=300 \
+            install --no-install-recommends "$@" >> "$voice_list" 2>&1
+    then
+        voice_rc=0
+    else
+        voice_rc=1
+        tail -n 20 "$voice_list" >&2
+        echo "${0##*/}: could not install: $*" >&2
+    fi
+
+    voice_release_services
+    trap - HUP INT TERM
+
+    if [ "$voice_had_nginx" != installed ] && [ -e /usr/sbin/nginx ]; then
+        voice_disable_nginx
+    fi
+
+    rm -f "$voice_list"
+
+    return $voice_rc
+}
