@@ -1,0 +1,538 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <sys/eventfd.h>
+
+#include "ngx_http_voice_ask.h"
+#include "ngx_http_voice_sink.h"
+
+
+typedef struct {
+    ngx_http_log_ctx_t     ctx;       /* first: the core casts to it */
+    ngx_str_t              sid;
+} ngx_http_voice_ask_log_t;
+
+
+static ngx_connection_t *ngx_http_voice_ask_connect(ngx_http_conf_ctx_t *ctx,
+    ngx_str_t *sid);
+static ngx_http_request_t *ngx_http_voice_ask_request(ngx_connection_t *c);
+static ngx_int_t ngx_http_voice_ask_headers(ngx_http_request_t *sr,
+    ngx_str_t *content_type, ngx_str_t *body);
+static ngx_int_t ngx_http_voice_ask_body(ngx_http_request_t *sr,
+    ngx_str_t *body);
+static ngx_int_t ngx_http_voice_ask_end(ngx_http_request_t *sr, void *data,
+    ngx_int_t rc);
+static void ngx_http_voice_ask_wake(ngx_http_request_t *r);
+static void ngx_http_voice_ask_event(ngx_event_t *ev);
+static void ngx_http_voice_ask_cleanup(void *data);
+static void ngx_http_voice_ask_read(ngx_event_t *rev);
+static void ngx_http_voice_ask_write(ngx_event_t *wev);
+static u_char *ngx_http_voice_ask_log(ngx_log_t *log, u_char *buf,
+    size_t len);
+
+
+static ngx_str_t  ngx_http_voice_ask_name = ngx_string("voice");
+static ngx_str_t  ngx_http_voice_ask_addr = ngx_string("unix:voice");
+static ngx_str_t  ngx_http_voice_ask_protocol = ngx_string("HTTP/1.1");
+static ngx_str_t  ngx_http_voice_ask_get = ngx_string("GET");
+static ngx_str_t  ngx_http_voice_ask_post = ngx_string("POST");
+
+static struct sockaddr        ngx_http_voice_ask_sockaddr = { .sa_family = AF_UNIX };
+static ngx_http_addr_conf_t   ngx_http_voice_ask_addr_conf;
+
+
+ngx_http_voice_ask_t *
+ngx_http_voice_ask_create(ngx_http_conf_ctx_t *ctx, ngx_str_t *sid)
+{
+    ngx_connection_t      *c;
+    ngx_pool_cleanup_t    *cln;
+    ngx_http_request_t    *r;
+    ngx_http_voice_ask_t  *ask;
+
+    c = ngx_http_voice_ask_connect(ctx, sid);
+    if (c == NULL) {
+        return NULL;
+    }
+
+    r = ngx_http_voice_ask_request(c);
+    if (r == NULL) {
+        ngx_http_close_connection(c);
+        return NULL;
+    }
+
+    ask = ngx_pcalloc(r->pool, sizeof(ngx_http_voice_ask_t));
+    if (ask == NULL) {
+        goto failed;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        goto failed;
+    }
+
+    cln->handler = ngx_http_voice_ask_cleanup;
+    cln->data = ask;
+
+    ask->main = r;
+    ask->pool = r->pool;
+    ask->log = c->log;
+
+    ask->event.handler = ngx_http_voice_ask_event;
+    ask->event.data = ask;
+    ask->event.log = c->log;
+
+    ngx_http_set_ctx(r, ask, ngx_http_voice_sink_filter_module);
+
+    return ask;
+
+failed:
+
+    ngx_http_finalize_request(r, NGX_DONE);
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_http_voice_ask_send(ngx_http_voice_ask_t *ask, ngx_str_t *uri,
+    ngx_str_t *content_type, ngx_str_t *body)
+{
+    ngx_connection_t            *c;
+    ngx_http_request_t          *sr;
+    ngx_http_post_subrequest_t  *ps;
+
+    c = ask->main->connection;
+
+    ps = ngx_palloc(ask->pool, sizeof(ngx_http_post_subrequest_t));
+    if (ps == NULL) {
+        goto failed;
+    }
+
+    ps->handler = ngx_http_voice_ask_end;
+    ps->data = ask;
+
+    if (ngx_http_subrequest(ask->main, uri, NULL, &sr, ps, 0) != NGX_OK) {
+        goto failed;
+    }
+
+    ask->sr = sr;
+
+    if (ngx_http_voice_ask_headers(sr, content_type, body) != NGX_OK) {
+        goto failed;
+    }
+
+    if (body) {
+        sr->method = NGX_HTTP_POST;
+        sr->method_name = ngx_http_voice_ask_post;
+    }
+
+    ngx_http_run_posted_requests(c);
+
+    return NGX_OK;
+
+failed:
+
+    ngx_http_voice_ask_abort(ask);
+
+    return NGX_ERROR;
+}
+
+
+void
+ngx_http_voice_ask_abort(ngx_http_voice_ask_t *ask)
+{
+    ngx_connection_t  *c;
+
+    c = ask->main->connection;
+
+    ask->reported = 1;
+    ask->on_data = NULL;
+
+    ngx_http_finalize_request(ask->main, NGX_ERROR);
+    ngx_http_run_posted_requests(c);
+}
+
+
+ngx_http_voice_ask_t *
+ngx_http_voice_ask_of(ngx_http_request_t *r)
+{
+    return ngx_http_get_module_ctx(r->main,
+                                   ngx_http_voice_sink_filter_module);
+}
+
+
+static ngx_connection_t *
+ngx_http_voice_ask_connect(ngx_http_conf_ctx_t *ctx, ngx_str_t *sid)
+{
+    int                        fd;
+    ngx_log_t                 *log;
+    ngx_pool_t                *pool;
+    ngx_connection_t          *c;
+    ngx_http_connection_t     *hc;
+    ngx_http_voice_ask_log_t  *lctx;
+
+    /* a descriptor of our own lets the core close this like any other */
+
+    fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+    if (fd == -1) {
+        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, ngx_errno,
+                      "voice request eventfd() failed");
+        return NULL;
+    }
+
+    c = ngx_get_connection(fd, ngx_cycle->log);
+    if (c == NULL) {
+        if (close(fd) == -1) {
+            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+                          "voice request close() failed");
+        }
+
+        return NULL;
+    }
+
+    pool = ngx_create_pool(1024, ngx_cycle->log);
+    if (pool == NULL) {
+        goto failed;
+    }
+
+    c->pool = pool;
+
+    log = ngx_palloc(pool, sizeof(ngx_log_t));
+    lctx = ngx_pcalloc(pool, sizeof(ngx_http_voice_ask_log_t) + sid->len);
+    hc = ngx_pcalloc(pool, sizeof(ngx_http_connection_t));
+    c->buffer = ngx_create_temp_buf(pool, 1);
+
+    if (log == NULL || lctx == NULL || hc == NULL || c->buffer == NULL) {
+        goto failed;
+    }
+
+    lctx->ctx.connection = c;
+    lctx->sid.len = sid->len;
+    lctx->sid.data = (u_char *) lctx + sizeof(ngx_http_voice_ask_log_t);
+    ngx_memcpy(lctx->sid.data, sid->data, sid->len);
+
+    *log = *ngx_cycle->log;
+
+    c->number = ngx_atomic_fetch_add(ngx_connection_counter, 1);
+
+    log->connection = c->number;
+    log->handler = ngx_http_voice_ask_log;
+    log->data = lctx;
+    log->action = "asking a provider";
+
+    c->log = log;
+    pool->log = log;
+    c->read->log = log;
+    c->write->log = log;
+    c->log_error = NGX_ERROR_INFO;
+
+    c->sockaddr = &ngx_http_voice_ask_sockaddr;
+    c->socklen = sizeof(sa_family_t);
+    c->local_sockaddr = &ngx_http_voice_ask_sockaddr;
+    c->local_socklen = sizeof(sa_family_t);
+    c->addr_text = ngx_http_voice_ask_addr;
+
+    c->tcp_nodelay = NGX_TCP_NODELAY_DISABLED;
+    c->tcp_nopush = NGX_TCP_NOPUSH_DISABLED;
+
+    c->read->handler = ngx_http_voice_ask_read;
+    c->write->handler = ngx_http_voice_ask_write;
+    c->write->ready = 1;
+
+    c->start_time = ngx_current_msec;
+
+    hc->addr_conf = &ngx_http_voice_ask_addr_conf;
+    hc->conf_ctx = ctx;
+    c->data = hc;
+
+#if (NGX_STAT_STUB)
+    (void) ngx_atomic_fetch_add(ngx_stat_active, 1);
+#endif
+
+    return c;
+
+failed:
+
+    ngx_close_connection(c);
+
+    if (pool) {
+        ngx_destroy_pool(pool);
+    }
+
+    return NULL;
+}
+
+
+static ngx_http_request_t *
+ngx_http_voice_ask_request(ngx_connection_t *c)
+{
+    ngx_http_request_t  *r;
+
+    r = ngx_http_create_request(c);
+    if (r == NULL) {
+        return NULL;
+    }
+
+    c->data = r;
+
+    r->method = NGX_HTTP_GET;
+    r->method_name = ngx_http_voice_ask_get;
+    r->uri = ngx_http_voice_ask_name;
+    r->unparsed_uri = ngx_http_voice_ask_name;
+    r->http_protocol = ngx_http_voice_ask_protocol;
+    r->http_version = NGX_HTTP_VERSION_11;
+    r->headers_in.content_length_n = 0;
+
+    r->internal = 1;
+    r->keepalive = 0;
+    r->logged = 1;
+    r->valid_location = 1;
+    r->http_state = NGX_HTTP_PROCESS_REQUEST_STATE;
+
+    r->write_event_handler = ngx_http_voice_ask_wake;
+
+    if (ngx_list_init(&r->headers_in.headers, r->pool, 4,
+                      sizeof(ngx_table_elt_t))
+        != NGX_OK)
+    {
+        /* nothing else holds it: freed with its connection */
+        ngx_http_free_request(r, 0);
+        return NULL;
+    }
+
+    return r;
+}
+
+
+static ngx_int_t
+ngx_http_voice_ask_headers(ngx_http_request_t *sr, ngx_str_t *content_type,
+    ngx_str_t *body)
+{
+    ngx_table_elt_t  *h;
+
+    /*
+     * Fresh ones: a copy would hand the parent's to the provider, and both
+     * would share one list.
+     */
+
+    ngx_memzero(&sr->headers_in, sizeof(ngx_http_headers_in_t));
+
+    sr->headers_in.content_length_n = -1;
+    sr->headers_in.keep_alive_n = -1;
+
+    if (ngx_list_init(&sr->headers_in.headers, sr->pool, 4,
+                      sizeof(ngx_table_elt_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (content_type) {
+        h = ngx_list_push(&sr->headers_in.headers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+        h->hash = 1;
+        ngx_str_set(&h->key, "Content-Type");
+        h->lowcase_key = (u_char *) "content-type";
+        h->value = *content_type;
+
+        sr->headers_in.content_type = h;
+    }
+
+    return ngx_http_voice_ask_body(sr, body);
+}
+
+
+static ngx_int_t
+ngx_http_voice_ask_body(ngx_http_request_t *sr, ngx_str_t *body)
+{
+    ngx_buf_t                *b;
+    ngx_http_request_body_t  *rb;
+
+    /* an empty one, too: without it the parent's would be sent */
+
+    rb = ngx_pcalloc(sr->pool, sizeof(ngx_http_request_body_t));
+    if (rb == NULL) {
+        return NGX_ERROR;
+    }
+
+    sr->request_body = rb;
+
+    if (body == NULL) {
+        return NGX_OK;
+    }
+
+    b = ngx_calloc_buf(sr->pool);
+    rb->bufs = ngx_alloc_chain_link(sr->pool);
+
+    if (b == NULL || rb->bufs == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = body->data;
+    b->last = body->data + body->len;
+    b->start = b->pos;
+    b->end = b->last;
+    b->memory = 1;
+    b->last_buf = 1;
+
+    rb->buf = b;
+    rb->bufs->buf = b;
+    rb->bufs->next = NULL;
+
+    sr->headers_in.content_length_n = body->len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_voice_ask_end(ngx_http_request_t *sr, void *data, ngx_int_t rc)
+{
+    ngx_http_voice_ask_t *ask = data;
+
+    ask->rc = rc;
+
+    /* no header came: the code is the core's word for what happened */
+
+    if (ask->status == 0 && rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        ask->status = rc;
+    }
+
+    /*
+     * Always NGX_OK: an error code would send an error page through the
+     * sink, or terminate the main request under this stack.
+     */
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_voice_ask_wake(ngx_http_request_t *r)
+{
+    ngx_http_voice_ask_t  *ask;
+
+    ask = ngx_http_get_module_ctx(r, ngx_http_voice_sink_filter_module);
+
+    if (r->postponed || ask->finished) {
+        return;
+    }
+
+    ask->finished = 1;
+
+    ngx_post_event(&ask->event, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_voice_ask_event(ngx_event_t *ev)
+{
+    ngx_connection_t      *c;
+    ngx_http_voice_ask_t  *ask;
+
+    ask = ev->data;
+    c = ask->main->connection;
+
+    if (!ask->reported) {
+        ask->reported = 1;
+        ask->on_done(ask);
+    }
+
+    ngx_http_finalize_request(ask->main, NGX_DONE);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_voice_ask_cleanup(void *data)
+{
+    ngx_http_voice_ask_t *ask = data;
+
+    if (ask->event.posted) {
+        ngx_delete_posted_event(&ask->event);
+    }
+
+    if (!ask->reported) {
+        ask->reported = 1;
+
+        if (ask->on_lost) {
+            ask->on_lost(ask);
+        }
+    }
+}
+
+
+static void
+ngx_http_voice_ask_read(ngx_event_t *rev)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    c = rev->data;
+
+    /* the worker leaves by force and will wait no longer */
+
+    if (c->close) {
+        r = c->data;
+        ngx_http_finalize_request(r->main, NGX_ERROR);
+        ngx_http_run_posted_requests(c);
+    }
+}
+
+
+static void
+ngx_http_voice_ask_write(ngx_event_t *wev)
+{
+    /* the eventfd is never written to */
+}
+
+
+static u_char *
+ngx_http_voice_ask_log(ngx_log_t *log, u_char *buf, size_t len)
+{
+    u_char                    *p;
+    ngx_http_request_t        *r;
+    ngx_http_voice_ask_log_t  *lctx;
+
+    lctx = log->data;
+
+    if (log->action) {
+        p = ngx_snprintf(buf, len, " while %s", log->action);
+        len -= p - buf;
+        buf = p;
+    }
+
+    if (lctx->sid.len) {
+        p = ngx_snprintf(buf, len, ", call: \"%V\"", &lctx->sid);
+        len -= p - buf;
+        buf = p;
+    }
+
+    r = lctx->ctx.current_request;
+
+    if (lctx->ctx.request && r) {
+        p = ngx_snprintf(buf, len, ", location: \"%V\"", &r->uri);
+        len -= p - buf;
+        buf = p;
+
+        if (r->upstream && r->upstream->peer.name) {
+            p = ngx_snprintf(buf, len, ", upstream: \"%V\"",
+                             r->upstream->peer.name);
+            buf = p;
+        }
+    }
+
+    return buf;
+}

@@ -1,0 +1,94 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#ifndef _NGX_HTTP_VOICE_ASK_H_INCLUDED_
+#define _NGX_HTTP_VOICE_ASK_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+/*
+ * Asking a provider: a main request of our own, on a connection that is an
+ * eventfd, with one foreground subrequest to an ordinary internal location.
+ * It belongs to no client: the webhook that caused it can be answered, reset
+ * or gone, and all memory goes with the ask.
+ */
+
+typedef struct ngx_http_voice_ask_s  ngx_http_voice_ask_t;
+
+/*
+ * Runs on the stack of the subrequest's filter: takes the bytes, may post
+ * events, must not finalize or abort anything.
+ */
+typedef void (*ngx_http_voice_ask_data_pt)(ngx_http_voice_ask_t *ask,
+    u_char *p, size_t len);
+
+/*
+ * Runs once, as an event of its own, when the subrequest is over; the ask is
+ * freed after it returns.
+ */
+typedef void (*ngx_http_voice_ask_done_pt)(ngx_http_voice_ask_t *ask);
+
+/*
+ * Runs in a pool cleanup when the ask is torn down without an end, by a forced
+ * shutdown: drop the pointer, do nothing else.
+ */
+typedef void (*ngx_http_voice_ask_lost_pt)(ngx_http_voice_ask_t *ask);
+
+
+struct ngx_http_voice_ask_s {
+    void                        *data;
+    ngx_http_voice_ask_data_pt   on_data;
+    ngx_http_voice_ask_done_pt   on_done;
+    ngx_http_voice_ask_lost_pt   on_lost;
+
+    ngx_http_request_t          *main;
+    ngx_http_request_t          *sr;
+    ngx_pool_t                  *pool;      /* lives as long as the ask */
+    ngx_log_t                   *log;
+
+    ngx_event_t                  event;
+
+    ngx_uint_t                   status;    /* without header: the core's */
+    ngx_int_t                    rc;        /* of the subrequest */
+    ngx_str_t                    content_type;
+    ngx_str_t                    retry_after;
+
+    unsigned                     header:1;  /* a header came */
+    unsigned                     complete:1; /* the last buffer was seen */
+    unsigned                     finished:1;
+    unsigned                     reported:1;
+    unsigned                     cached:1;
+};
+
+
+/*
+ * An ask in the configuration of a server ("cscf->ctx" of the request that
+ * wants it).  sid is for log lines and may be empty.  NULL: no memory, no
+ * descriptor or no connection, logged.
+ */
+ngx_http_voice_ask_t *ngx_http_voice_ask_create(ngx_http_conf_ctx_t *ctx,
+    ngx_str_t *sid);
+
+/*
+ * Sends it.  Without a body the method is GET; body and content_type are
+ * NULL then.  All strings live in ask->pool.  NGX_ERROR: the ask is gone and
+ * neither handler was or will be called.
+ */
+ngx_int_t ngx_http_voice_ask_send(ngx_http_voice_ask_t *ask, ngx_str_t *uri,
+    ngx_str_t *content_type, ngx_str_t *body);
+
+/* ends it unfinished, from an event of ours, never from a filter */
+void ngx_http_voice_ask_abort(ngx_http_voice_ask_t *ask);
+
+/* the ask whose subrequest this is, or NULL */
+ngx_http_voice_ask_t *ngx_http_voice_ask_of(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_VOICE_ASK_H_INCLUDED_ */

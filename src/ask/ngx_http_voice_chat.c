@@ -1,0 +1,530 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_voice_chat.h"
+#include "../wire/ngx_voice_sse.h"
+#include "../wire/ngx_voice_chat_delta.h"
+#include "../wire/ngx_voice_provider_error.h"
+
+
+/* one event of a stream, or a whole answer where no stream was given */
+#define NGX_HTTP_VOICE_CHAT_BUFFER  32768
+
+
+typedef enum {
+    NGX_HTTP_VOICE_CHAT_UNKNOWN = 0,
+    NGX_HTTP_VOICE_CHAT_STREAM,
+    NGX_HTTP_VOICE_CHAT_WHOLE         /* an error's body, or no stream */
+} ngx_http_voice_chat_form_e;
+
+
+/* what the public part is the head of */
+
+typedef struct {
+    ngx_http_voice_chat_t        chat;
+
+    ngx_http_voice_ask_t        *ask;
+    ngx_event_t                  timer;
+    ngx_voice_sse_t              sse;
+    u_char                      *buf;
+    size_t                       len;         /* of a whole answer */
+    const char                  *cause;
+    ngx_msec_t                   heard;       /* when the last bytes came */
+
+    unsigned                     form:2;
+    unsigned                     text:1;      /* some came */
+    unsigned                     finish:1;    /* finish_reason or [DONE] */
+    unsigned                     enough:1;    /* no more is wanted */
+    unsigned                     posted:1;
+
+    u_char                       detail[160];
+    size_t                       detail_len;
+} ngx_http_voice_chat_ctx_t;
+
+
+static void ngx_http_voice_chat_data(ngx_http_voice_ask_t *ask, u_char *p,
+    size_t len);
+static ngx_int_t ngx_http_voice_chat_event(void *data, ngx_str_t *event);
+static void ngx_http_voice_chat_ended(ngx_http_voice_ask_t *ask);
+static void ngx_http_voice_chat_lost(ngx_http_voice_ask_t *ask);
+static void ngx_http_voice_chat_still(ngx_http_voice_chat_ctx_t *ctx);
+static void ngx_http_voice_chat_timeout(ngx_event_t *ev);
+static void ngx_http_voice_chat_whole(ngx_http_voice_chat_ctx_t *ctx);
+static const char *ngx_http_voice_chat_cause(ngx_http_voice_chat_ctx_t *ctx);
+static const char *ngx_http_voice_chat_status(ngx_http_voice_chat_ctx_t *ctx);
+static void ngx_http_voice_chat_detail(ngx_http_voice_chat_ctx_t *ctx,
+    ngx_str_t *message);
+static void ngx_http_voice_chat_finish(ngx_http_voice_chat_ctx_t *ctx,
+    const char *cause);
+
+
+ngx_http_voice_chat_t *
+ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat, ngx_str_t *body)
+{
+    static ngx_str_t  json = ngx_string("application/json");
+
+    ngx_str_t                  *copy;
+    ngx_http_voice_ask_t       *ask;
+    ngx_http_voice_chat_ctx_t  *ctx;
+
+    ask = ngx_http_voice_ask_create(chat->ctx, &chat->sid);
+    if (ask == NULL) {
+        return NULL;
+    }
+
+    ask->log->action = "asking the model";
+
+    ctx = ngx_pcalloc(ask->pool, sizeof(ngx_http_voice_chat_ctx_t));
+    copy = ngx_palloc(ask->pool, sizeof(ngx_str_t));
+
+    if (ctx == NULL || copy == NULL) {
+        goto failed;
+    }
+
+    ctx->chat = *chat;
+    ctx->ask = ask;
+
+    ctx->buf = ngx_palloc(ask->pool, NGX_HTTP_VOICE_CHAT_BUFFER);
+    copy->data = ngx_pstrdup(ask->pool, body);
+    copy->len = body->len;
+
+    if (ctx->buf == NULL || copy->data == NULL) {
+        goto failed;
+    }
+
+    ngx_voice_sse_init(&ctx->sse, ctx->buf, NGX_HTTP_VOICE_CHAT_BUFFER,
+                       ngx_http_voice_chat_event, ctx);
+
+    ctx->chat.sid.data = ngx_pstrdup(ask->pool, &chat->sid);
+    if (ctx->chat.sid.data == NULL) {
+        goto failed;
+    }
+
+    ctx->chat.started = ngx_current_msec;
+    ctx->chat.prompt_tokens = -1;
+    ctx->chat.completion_tokens = -1;
+
+    ask->data = ctx;
+    ask->on_data = ngx_http_voice_chat_data;
+    ask->on_done = ngx_http_voice_chat_ended;
+    ask->on_lost = ngx_http_voice_chat_lost;
+
+    ctx->timer.handler = ngx_http_voice_chat_timeout;
+    ctx->timer.data = ctx;
+    ctx->timer.log = ask->log;
+
+    ngx_add_timer(&ctx->timer, chat->first_token_timeout);
+
+    if (ngx_http_voice_ask_send(ask, &chat->model->uri, &json, copy)
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return &ctx->chat;
+
+failed:
+
+    ngx_http_voice_ask_abort(ask);
+
+    return NULL;
+}
+
+
+void
+ngx_http_voice_chat_abort(ngx_http_voice_chat_t *chat)
+{
+    ngx_http_voice_chat_ctx_t  *ctx;
+
+    ctx = (ngx_http_voice_chat_ctx_t *) chat;
+
+    ngx_http_voice_chat_still(ctx);
+    ngx_http_voice_ask_abort(ctx->ask);
+}
+
+
+static void
+ngx_http_voice_chat_data(ngx_http_voice_ask_t *ask, u_char *p, size_t len)
+{
+    size_t                      n;
+    ngx_int_t                   rc;
+    ngx_http_voice_chat_ctx_t  *ctx;
+
+    ctx = ask->data;
+
+    if (ctx->enough || ctx->cause) {
+        return;
+    }
+
+    if (ctx->form == NGX_HTTP_VOICE_CHAT_UNKNOWN) {
+
+        /*
+         * A server that streams says so; one that sends plain JSON, or a page
+         * of HTML, although a stream was asked for, says something else.
+         */
+
+        if (ask->status == NGX_HTTP_OK
+            && ask->content_type.len >= sizeof("text/event-stream") - 1
+            && ngx_strncasecmp(ask->content_type.data,
+                               (u_char *) "text/event-stream",
+                               sizeof("text/event-stream") - 1)
+               == 0)
+        {
+            ctx->form = NGX_HTTP_VOICE_CHAT_STREAM;
+
+        } else {
+            ctx->form = NGX_HTTP_VOICE_CHAT_WHOLE;
+        }
+    }
+
+    if (ctx->form == NGX_HTTP_VOICE_CHAT_WHOLE) {
+        n = ngx_min(len, NGX_HTTP_VOICE_CHAT_BUFFER - ctx->len);
+        ngx_memcpy(ctx->buf + ctx->len, p, n);
+        ctx->len += n;
+        return;
+    }
+
+    rc = ngx_voice_sse_feed(&ctx->sse, p, len);
+
+    if (rc == NGX_ERROR && ctx->cause == NULL) {
+        ctx->cause = "event_too_large";
+    }
+
+    if (rc != NGX_OK) {
+
+        /* over, well or not: an event ends the ask, a filter must not */
+
+        ngx_post_event(&ctx->timer, &ngx_posted_events);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_voice_chat_event(void *data, ngx_str_t *event)
+{
+    ngx_http_voice_chat_ctx_t *ctx = data;
+
+    ngx_int_t                rc;
+    ngx_voice_chat_delta_t   d;
+
+    if (ngx_voice_chat_delta_parse(event, &d) != NGX_OK) {
+        ctx->cause = "not_json";
+        return NGX_ABORT;
+    }
+
+    rc = NGX_OK;
+    ctx->heard = ngx_current_msec;
+
+    if (d.error) {
+        ctx->cause = "stream_error";
+        ngx_http_voice_chat_detail(ctx, &d.error_message);
+        rc = NGX_ABORT;
+        goto done;
+    }
+
+    if (d.has_usage) {
+        ctx->chat.prompt_tokens = d.prompt_tokens;
+        ctx->chat.completion_tokens = d.completion_tokens;
+    }
+
+    if (d.content.len) {
+
+        if (!ctx->text) {
+            ctx->text = 1;
+            ctx->chat.first_token = ngx_max(1, ngx_current_msec
+                                               - ctx->chat.started);
+        }
+
+        if (ctx->chat.on_text(ctx->chat.data, &d.content) != NGX_OK) {
+            ctx->enough = 1;
+            rc = NGX_DONE;
+        }
+    }
+
+    if (d.finish_reason.len) {
+        ctx->finish = 1;
+    }
+
+    if (d.done) {
+        ctx->finish = 1;
+        ctx->enough = 1;
+        rc = NGX_DONE;
+    }
+
+done:
+
+    ngx_voice_chat_delta_free(&d);
+
+    return rc;
+}
+
+
+static void
+ngx_http_voice_chat_ended(ngx_http_voice_ask_t *ask)
+{
+    const char                 *cause;
+    ngx_http_voice_chat_ctx_t  *ctx;
+
+    ctx = ask->data;
+
+    if (ctx->form == NGX_HTTP_VOICE_CHAT_STREAM
+        && !ctx->enough
+        && ctx->cause == NULL
+        && ask->complete)
+    {
+        (void) ngx_voice_sse_end(&ctx->sse);
+    }
+
+    cause = ngx_http_voice_chat_cause(ctx);
+
+    ngx_http_voice_chat_still(ctx);
+    ngx_http_voice_chat_finish(ctx, cause);
+}
+
+
+static void
+ngx_http_voice_chat_lost(ngx_http_voice_ask_t *ask)
+{
+    ngx_http_voice_chat_ctx_t  *ctx;
+
+    /* a forced shutdown: who waits looks at the owner of the answer */
+
+    ctx = ask->data;
+
+    ngx_http_voice_chat_still(ctx);
+}
+
+
+static void
+ngx_http_voice_chat_still(ngx_http_voice_chat_ctx_t *ctx)
+{
+    if (ctx->timer.posted) {
+        ngx_delete_posted_event(&ctx->timer);
+    }
+
+    if (ctx->timer.timer_set) {
+        ngx_del_timer(&ctx->timer);
+    }
+}
+
+
+/* the clock between tokens, and the event that a filter posts at the end */
+
+static void
+ngx_http_voice_chat_timeout(ngx_event_t *ev)
+{
+    ngx_msec_t                  left, gone;
+    const char                 *cause;
+    ngx_http_voice_ask_t       *ask;
+    ngx_http_voice_chat_ctx_t  *ctx;
+
+    ctx = ev->data;
+    ask = ctx->ask;
+
+    if (ev->posted) {
+        ngx_delete_posted_event(ev);
+    }
+
+    if (!ctx->enough && ctx->cause == NULL) {
+
+        ev->timedout = 0;
+
+        if (ctx->text) {
+
+            /* armed once, moved on only when it fires */
+
+            gone = ngx_current_msec - ctx->heard;
+
+            if (gone < ctx->chat.token_timeout) {
+                left = ctx->chat.token_timeout - gone;
+                ngx_add_timer(ev, left);
+                return;
+            }
+
+            ctx->cause = "stalled";
+
+        } else {
+            ctx->cause = "timeout";
+        }
+    }
+
+    ngx_http_voice_chat_still(ctx);
+
+    cause = ngx_http_voice_chat_cause(ctx);
+
+    /* the memory is the ask's: on_done first, the abort after it */
+
+    ask->reported = 1;
+    ask->on_data = NULL;
+
+    ngx_http_voice_chat_finish(ctx, cause);
+    ngx_http_voice_ask_abort(ask);
+}
+
+
+static const char *
+ngx_http_voice_chat_cause(ngx_http_voice_chat_ctx_t *ctx)
+{
+    ngx_http_voice_ask_t  *ask;
+
+    ask = ctx->ask;
+
+    if (ctx->cause) {
+        return ctx->cause;
+    }
+
+    if (ask->status != NGX_HTTP_OK) {
+        return ngx_http_voice_chat_status(ctx);
+    }
+
+    if (ctx->form == NGX_HTTP_VOICE_CHAT_WHOLE) {
+
+        if (!ask->complete) {
+            return "cut";
+        }
+
+        ngx_http_voice_chat_whole(ctx);
+
+        if (ctx->cause) {
+            return ctx->cause;
+        }
+    }
+
+    if (!ctx->finish && !ctx->enough) {
+        return "cut";
+    }
+
+    if (!ctx->text) {
+        return "empty";
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_voice_chat_whole(ngx_http_voice_chat_ctx_t *ctx)
+{
+    ngx_str_t  body;
+
+    if (ctx->len == NGX_HTTP_VOICE_CHAT_BUFFER) {
+        ctx->cause = "event_too_large";
+        return;
+    }
+
+    body.data = ctx->buf;
+    body.len = ctx->len;
+
+    (void) ngx_http_voice_chat_event(ctx, &body);
+
+    ctx->finish = 1;
+}
+
+
+static const char *
+ngx_http_voice_chat_status(ngx_http_voice_chat_ctx_t *ctx)
+{
+    u_char       code_buf[64], message_buf[160];
+    ngx_str_t    body, code, message;
+    ngx_uint_t   status;
+
+    status = ctx->ask->status;
+
+    body.data = ctx->buf;
+    body.len = ctx->len;
+
+    code.data = code_buf;
+    code.len = sizeof(code_buf);
+
+    message.data = message_buf;
+    message.len = sizeof(message_buf);
+
+    (void) ngx_voice_provider_error(&body, &code, &message);
+
+    ngx_http_voice_chat_detail(ctx, &message);
+
+    if (!ctx->ask->header) {
+
+        /* nothing came but the core's own word for it */
+
+        return (status == NGX_HTTP_GATEWAY_TIME_OUT) ? "timeout"
+                                                     : "unreachable";
+    }
+
+    switch (status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+    case NGX_HTTP_FORBIDDEN:
+        return "unauthorized";
+
+    case NGX_HTTP_NOT_FOUND:
+        return "model_not_found";
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+
+        /* money, not speed: no waiting helps */
+
+        if (ngx_strnstr(code.data, "quota", code.len)
+            || ngx_strnstr(code.data, "balance", code.len)
+            || ngx_strnstr(code.data, "spend_limit", code.len)
+            || ngx_strnstr(code.data, "usage_limit", code.len))
+        {
+            return "quota";
+        }
+
+        return "rate_limited";
+
+    default:
+        return (status >= 500) ? "server_error" : "bad_request";
+    }
+}
+
+
+static void
+ngx_http_voice_chat_detail(ngx_http_voice_chat_ctx_t *ctx, ngx_str_t *message)
+{
+    size_t  i, n;
+
+    n = ngx_min(message->len, sizeof(ctx->detail));
+
+    for (i = 0; i < n; i++) {
+        ctx->detail[i] = (message->data[i] >= 0x20 && message->data[i] < 0x7f)
+                         ? message->data[i] : '.';
+    }
+
+    ctx->detail_len = n;
+}
+
+
+static void
+ngx_http_voice_chat_finish(ngx_http_voice_chat_ctx_t *ctx, const char *cause)
+{
+    ngx_str_t               detail;
+    ngx_http_voice_chat_t  *chat;
+
+    chat = &ctx->chat;
+
+    chat->duration = ngx_current_msec - chat->started;
+
+    if (cause) {
+        detail.data = ctx->detail;
+        detail.len = ctx->detail_len;
+
+        ngx_log_error(NGX_LOG_ERR, ctx->ask->log, 0,
+                      "voice model \"%V\" failed: %s, status %ui after %Mms%s"
+                      "%V%s", &chat->model->uri, cause, ctx->ask->status,
+                      chat->duration, detail.len ? ": \"" : "", &detail,
+                      detail.len ? "\"" : "");
+    }
+
+    ngx_voice_zone_provider(chat->zone, NGX_VOICE_MODEL, cause);
+
+    chat->on_done(chat->data, chat, cause);
+}

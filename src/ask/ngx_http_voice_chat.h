@@ -1,0 +1,78 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#ifndef _NGX_HTTP_VOICE_CHAT_H_INCLUDED_
+#define _NGX_HTTP_VOICE_CHAT_H_INCLUDED_
+
+
+#include "ngx_http_voice_ask.h"
+#include "../call/ngx_voice_zone.h"
+
+
+/*
+ * One streamed chat completion (OpenAI, "Create chat completion", and servers
+ * compatible with it).
+ */
+
+typedef struct ngx_http_voice_chat_s  ngx_http_voice_chat_t;
+
+/*
+ * Text as it comes, on the filter's stack: note it, post an event.  Anything
+ * but NGX_OK says that no more is wanted.
+ */
+typedef ngx_int_t (*ngx_http_voice_chat_text_pt)(void *data, ngx_str_t *text);
+
+/*
+ * Runs once, as an event; cause is NULL when the answer is complete, else a
+ * word such as "timeout", "unauthorized", "quota", "rate_limited", "cut".
+ * What was heard before a failure was heard.  The chat is gone afterwards.
+ */
+typedef void (*ngx_http_voice_chat_done_pt)(void *data,
+    ngx_http_voice_chat_t *chat, const char *cause);
+
+
+typedef struct {
+    ngx_str_t                    uri;         /* internal location */
+    ngx_str_t                    model;
+    ngx_str_t                    tokens_field; /* max_tokens or the newer */
+} ngx_http_voice_model_t;
+
+
+struct ngx_http_voice_chat_s {
+    void                        *data;
+    ngx_http_voice_chat_text_pt  on_text;
+    ngx_http_voice_chat_done_pt  on_done;
+
+    ngx_http_voice_model_t      *model;
+    ngx_http_conf_ctx_t         *ctx;
+    ngx_voice_zone_t            *zone;
+    ngx_str_t                    sid;
+
+    ngx_msec_t                   first_token_timeout;
+    ngx_msec_t                   token_timeout;
+
+    /* results */
+
+    ngx_msec_t                   started;
+    ngx_msec_t                   first_token;  /* since started, 0: none */
+    ngx_msec_t                   duration;
+    ngx_int_t                    prompt_tokens;      /* -1: unknown */
+    ngx_int_t                    completion_tokens;
+};
+
+
+/*
+ * body: the JSON request, with "stream": true.  The chat is copied; the copy
+ * is returned, NULL when the ask could not be made.  body is copied, too.
+ */
+ngx_http_voice_chat_t *ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat,
+    ngx_str_t *body);
+
+/* from an event of ours; on_done will not run */
+void ngx_http_voice_chat_abort(ngx_http_voice_chat_t *chat);
+
+
+#endif /* _NGX_HTTP_VOICE_CHAT_H_INCLUDED_ */

@@ -1,0 +1,336 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_voice_call_node.h"
+
+
+static ngx_voice_answer_node_t *ngx_voice_answer_own(ngx_voice_zone_t *zone,
+    ngx_str_t *sid, ngx_uint_t turn, ngx_voice_call_node_t **call);
+static void ngx_voice_answer_remember(ngx_voice_zone_t *zone,
+    ngx_voice_call_node_t *call, ngx_voice_answer_node_t *answer,
+    size_t limit);
+
+
+ngx_int_t
+ngx_voice_answer_begin(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn)
+{
+    ngx_int_t                 rc;
+    ngx_voice_call_node_t    *call;
+    ngx_voice_answer_node_t  *answer;
+
+    rc = NGX_ERROR;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call == NULL || call->ended || call->view.turn != turn) {
+        goto done;
+    }
+
+    answer = call->answer;
+
+    if (answer) {
+
+        if (answer->state != NGX_VOICE_ANSWER_RUNNING
+            || ngx_voice_zone_alive(zone, answer->owner))
+        {
+            rc = NGX_DECLINED;
+            goto done;
+        }
+
+        zone->sh->counters.taken_over++;
+
+    } else {
+        answer = ngx_voice_zone_calloc(zone, sizeof(ngx_voice_answer_node_t));
+        if (answer == NULL) {
+            goto done;
+        }
+
+        answer->turn = turn;
+        answer->state = NGX_VOICE_ANSWER_RUNNING;
+
+        call->answer = answer;
+    }
+
+    answer->owner = ngx_voice_zone_self();
+    rc = NGX_OK;
+
+done:
+
+    ngx_voice_zone_unlock(zone);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_voice_answer_add(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
+    u_char digest[NGX_VOICE_DIGEST], ngx_str_t *text, ngx_log_t *log)
+{
+    ngx_int_t                 rc;
+    ngx_voice_call_node_t    *call;
+    ngx_voice_piece_node_t   *piece;
+    ngx_voice_answer_node_t  *answer;
+
+    ngx_voice_zone_lock(zone);
+
+    answer = ngx_voice_answer_own(zone, sid, turn, &call);
+
+    if (answer == NULL) {
+        rc = NGX_DECLINED;
+
+    } else if (answer->n == NGX_VOICE_PIECES) {
+        rc = NGX_ERROR;
+
+    } else {
+        piece = &answer->pieces[answer->n];
+        piece->text = ngx_voice_chunk_store(zone, text->data, text->len);
+
+        if (piece->text) {
+            ngx_memcpy(piece->digest, digest, NGX_VOICE_DIGEST);
+            answer->n++;
+            ngx_voice_call_notify(zone, sid);
+            rc = NGX_OK;
+
+        } else {
+            rc = NGX_ERROR;
+        }
+    }
+
+    ngx_voice_zone_unlock(zone);
+
+    if (rc == NGX_OK) {
+        ngx_voice_wait_ring(log);
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
+    ngx_uint_t ok, size_t limit, ngx_log_t *log)
+{
+    ngx_int_t                 rc;
+    ngx_voice_call_node_t    *call;
+    ngx_voice_answer_node_t  *answer;
+
+    rc = NGX_DECLINED;
+
+    ngx_voice_zone_lock(zone);
+
+    answer = ngx_voice_answer_own(zone, sid, turn, &call);
+
+    if (answer) {
+        answer->owner = 0;
+
+        if (ok) {
+            answer->state = NGX_VOICE_ANSWER_DONE;
+            call->view.failures = 0;
+
+        } else {
+            answer->state = NGX_VOICE_ANSWER_FAILED;
+            call->view.failures++;
+            zone->sh->counters.failed_turns++;
+        }
+
+        if (answer->n) {
+            ngx_voice_answer_remember(zone, call, answer, limit);
+        }
+
+        ngx_voice_call_notify(zone, sid);
+        rc = NGX_OK;
+    }
+
+    ngx_voice_zone_unlock(zone);
+
+    if (rc == NGX_OK) {
+        ngx_voice_wait_ring(log);
+    }
+
+    return rc;
+}
+
+
+void
+ngx_voice_answer_look(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
+    ngx_voice_answer_view_t *view)
+{
+    u_char                   *p, *last;
+    ngx_uint_t                i;
+    ngx_voice_piece_t        *piece;
+    ngx_voice_call_node_t    *call;
+    ngx_voice_answer_node_t  *answer;
+
+    view->state = NGX_VOICE_ANSWER_NONE;
+    view->spoken = 0;
+    view->n = 0;
+
+    p = ngx_voice_zone_scratch();
+    last = p + NGX_VOICE_SCRATCH;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call == NULL || call->answer == NULL || call->answer->turn != turn) {
+        ngx_voice_zone_unlock(zone);
+        return;
+    }
+
+    answer = call->answer;
+
+    view->state = answer->state;
+    view->spoken = answer->spoken;
+
+    if (answer->state == NGX_VOICE_ANSWER_RUNNING
+        && !ngx_voice_zone_alive(zone, answer->owner))
+    {
+        view->state = NGX_VOICE_ANSWER_ORPHANED;
+    }
+
+    for (i = answer->spoken; i < answer->n; i++) {
+
+        if (answer->pieces[i].text->total > (size_t) (last - p)) {
+            break;
+        }
+
+        piece = &view->pieces[view->n++];
+
+        ngx_memcpy(piece->digest, answer->pieces[i].digest, NGX_VOICE_DIGEST);
+
+        piece->text.data = p;
+        p = ngx_voice_chunk_copy(p, answer->pieces[i].text);
+        piece->text.len = p - piece->text.data;
+
+        piece->speech = ngx_voice_speech_state_locked(zone, piece->digest);
+    }
+
+    ngx_voice_zone_unlock(zone);
+}
+
+
+void
+ngx_voice_answer_text(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
+    ngx_str_t *text)
+{
+    u_char                   *p, *last;
+    ngx_uint_t                i;
+    ngx_voice_call_node_t    *call;
+    ngx_voice_answer_node_t  *answer;
+
+    p = ngx_voice_zone_scratch();
+    last = p + NGX_VOICE_SCRATCH;
+
+    text->data = p;
+
+    ngx_voice_zone_lock(zone);
+
+    answer = ngx_voice_answer_own(zone, sid, turn, &call);
+
+    for (i = 0; answer && i < answer->n; i++) {
+
+        if (answer->pieces[i].text->total + 1 > (size_t) (last - p)) {
+            break;
+        }
+
+        if (i) {
+            *p++ = ' ';
+        }
+
+        p = ngx_voice_chunk_copy(p, answer->pieces[i].text);
+    }
+
+    ngx_voice_zone_unlock(zone);
+
+    text->len = p - text->data;
+}
+
+
+void
+ngx_voice_answer_free(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
+{
+    ngx_uint_t                i;
+    ngx_voice_answer_node_t  *answer;
+
+    answer = call->answer;
+
+    if (answer == NULL) {
+        return;
+    }
+
+    call->answer = NULL;
+
+    for (i = 0; i < answer->n; i++) {
+        ngx_voice_chunk_free(zone, answer->pieces[i].text);
+    }
+
+    ngx_voice_zone_free(zone, answer);
+}
+
+
+static ngx_voice_answer_node_t *
+ngx_voice_answer_own(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
+    ngx_voice_call_node_t **callp)
+{
+    ngx_voice_call_node_t    *call;
+    ngx_voice_answer_node_t  *answer;
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call == NULL || call->ended) {
+        return NULL;
+    }
+
+    answer = call->answer;
+
+    if (answer == NULL
+        || answer->turn != turn
+        || answer->state != NGX_VOICE_ANSWER_RUNNING
+        || answer->owner != ngx_voice_zone_self())
+    {
+        return NULL;
+    }
+
+    *callp = call;
+
+    return answer;
+}
+
+
+static void
+ngx_voice_answer_remember(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
+    ngx_voice_answer_node_t *answer, size_t limit)
+{
+    u_char      *p, *start, *last;
+    ngx_uint_t   i;
+
+    start = ngx_voice_zone_scratch();
+    last = start + NGX_VOICE_SCRATCH;
+    p = start;
+
+    for (i = 0; i < answer->n; i++) {
+
+        if (answer->pieces[i].text->total + 1 > (size_t) (last - p)) {
+            break;
+        }
+
+        if (i) {
+            *p++ = ' ';
+        }
+
+        p = ngx_voice_chunk_copy(p, answer->pieces[i].text);
+    }
+
+    ngx_voice_call_append(zone, call, answer->turn, NGX_VOICE_ROLE_ASSISTANT,
+                          start, p - start, limit);
+}

@@ -1,0 +1,608 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_voice_call_node.h"
+
+
+/*
+ * Answered steps that a call remembers.  A repeated webhook is one of the
+ * last two or three; each costs about a kilobyte.
+ */
+#define NGX_VOICE_STEPS          3
+
+/* seconds: a call without webhooks is idle, then forgotten */
+#define NGX_VOICE_CALL_IDLE      300
+#define NGX_VOICE_CALL_EXPIRES   7200
+#define NGX_VOICE_CALL_TRACE     120
+
+
+static ngx_voice_call_node_t *ngx_voice_call_create(ngx_voice_zone_t *zone,
+    ngx_voice_call_new_t *new);
+static void ngx_voice_call_destroy(ngx_voice_zone_t *zone,
+    ngx_voice_call_node_t *call);
+static void ngx_voice_call_expire(ngx_voice_zone_t *zone);
+static void ngx_voice_call_touch(ngx_voice_zone_t *zone,
+    ngx_voice_call_node_t *call);
+static ngx_uint_t ngx_voice_call_busy(ngx_voice_zone_t *zone,
+    ngx_voice_call_node_t *call);
+static ngx_voice_step_node_t *ngx_voice_step_find(ngx_voice_call_node_t *call,
+    ngx_voice_step_t *step);
+static ngx_uint_t ngx_voice_step_stale(ngx_voice_call_node_t *call,
+    ngx_voice_step_t *step);
+static void ngx_voice_step_free(ngx_voice_zone_t *zone,
+    ngx_voice_step_node_t *node);
+static void ngx_voice_steps_trim(ngx_voice_zone_t *zone,
+    ngx_voice_call_node_t *call);
+static size_t ngx_voice_call_field(u_char *dst, ngx_str_t *src, size_t size);
+
+
+ngx_voice_claim_e
+ngx_voice_call_claim(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new,
+    ngx_voice_step_t *step, ngx_uint_t create, ngx_voice_call_view_t *view,
+    ngx_str_t *twiml)
+{
+    ngx_voice_claim_e       claim;
+    ngx_voice_call_node_t  *call;
+    ngx_voice_step_node_t  *node;
+
+    ngx_voice_zone_lock(zone);
+
+    ngx_voice_call_expire(zone);
+
+    call = ngx_voice_call_find(zone, &new->sid);
+
+    if (call == NULL) {
+
+        if (!create) {
+            claim = NGX_VOICE_CLAIM_UNKNOWN;
+            goto done;
+        }
+
+        call = ngx_voice_call_create(zone, new);
+
+        if (call == NULL) {
+            zone->sh->counters.full++;
+            claim = NGX_VOICE_CLAIM_FULL;
+            goto done;
+        }
+
+    } else {
+
+        if (call->ended) {
+            claim = NGX_VOICE_CLAIM_ENDED;
+            goto done;
+        }
+
+        ngx_voice_call_touch(zone, call);
+    }
+
+    node = ngx_voice_step_find(call, step);
+
+    if (node) {
+
+        if (node->done) {
+            twiml->data = ngx_voice_zone_scratch();
+            twiml->len = node->twiml->total;
+            (void) ngx_voice_chunk_copy(twiml->data, node->twiml);
+
+            zone->sh->counters.replayed++;
+            claim = NGX_VOICE_CLAIM_REPLAY;
+
+        } else if (ngx_voice_zone_alive(zone, node->owner)) {
+            claim = NGX_VOICE_CLAIM_WAIT;
+
+        } else {
+            node->owner = ngx_voice_zone_self();
+            zone->sh->counters.taken_over++;
+            claim = NGX_VOICE_CLAIM_RUN;
+        }
+
+        *view = call->view;
+        goto done;
+    }
+
+    if (ngx_voice_step_stale(call, step)) {
+        *view = call->view;
+        view->answering = (call->answer != NULL);
+        claim = NGX_VOICE_CLAIM_STALE;
+        goto done;
+    }
+
+    node = ngx_voice_zone_calloc(zone, sizeof(ngx_voice_step_node_t));
+
+    if (node == NULL) {
+        zone->sh->counters.full++;
+        claim = NGX_VOICE_CLAIM_FULL;
+        goto done;
+    }
+
+    node->owner = ngx_voice_zone_self();
+    node->key = *step;
+
+    ngx_queue_insert_head(&call->steps, &node->queue);
+
+    if (step->kind == NGX_VOICE_STEP_INPUT) {
+        call->view.turn = step->turn;
+        zone->sh->counters.turns++;
+        ngx_voice_answer_free(zone, call);
+    }
+
+    *view = call->view;
+    claim = NGX_VOICE_CLAIM_RUN;
+
+done:
+
+    ngx_voice_zone_unlock(zone);
+
+    return claim;
+}
+
+
+void
+ngx_voice_call_done(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_voice_step_t *step, ngx_str_t *twiml, ngx_uint_t spoken,
+    ngx_uint_t last, ngx_log_t *log)
+{
+    ngx_voice_call_node_t    *call;
+    ngx_voice_step_node_t    *node;
+    ngx_voice_answer_node_t  *answer;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call == NULL || call->ended) {
+        ngx_voice_zone_unlock(zone);
+        return;
+    }
+
+    node = ngx_voice_step_find(call, step);
+
+    if (node && !node->done) {
+
+        node->twiml = ngx_voice_chunk_store(zone, twiml->data, twiml->len);
+
+        if (node->twiml) {
+            node->done = 1;
+            node->owner = 0;
+            ngx_voice_steps_trim(zone, call);
+
+        } else {
+            ngx_voice_step_free(zone, node);
+        }
+    }
+
+    answer = call->answer;
+
+    if (answer && answer->turn == step->turn) {
+
+        if (spoken > answer->spoken) {
+            answer->spoken = spoken;
+        }
+
+        if (last) {
+            ngx_voice_answer_free(zone, call);
+        }
+    }
+
+    ngx_voice_call_notify(zone, sid);
+
+    ngx_voice_zone_unlock(zone);
+
+    ngx_voice_wait_ring(log);
+}
+
+
+void
+ngx_voice_call_release(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_voice_step_t *step, ngx_log_t *log)
+{
+    ngx_voice_call_node_t  *call;
+    ngx_voice_step_node_t  *node;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call) {
+        node = ngx_voice_step_find(call, step);
+
+        if (node && !node->done && node->owner == ngx_voice_zone_self()) {
+
+            /* kept, so that its turn is not taken for a stale one */
+            node->owner = 0;
+        }
+
+        ngx_voice_call_notify(zone, sid);
+    }
+
+    ngx_voice_zone_unlock(zone);
+
+    ngx_voice_wait_ring(log);
+}
+
+
+ngx_int_t
+ngx_voice_call_look(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_voice_call_view_t *view)
+{
+    ngx_int_t               rc;
+    ngx_voice_call_node_t  *call;
+
+    rc = NGX_DECLINED;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call && !call->ended) {
+        *view = call->view;
+        view->answering = (call->answer != NULL);
+        rc = NGX_OK;
+    }
+
+    ngx_voice_zone_unlock(zone);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_log_t *log)
+{
+    ngx_int_t               rc;
+    ngx_queue_t            *q;
+    ngx_voice_call_node_t  *call;
+    ngx_voice_said_node_t  *said;
+
+    rc = NGX_DECLINED;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call && !call->ended) {
+        call->ended = 1;
+        zone->sh->ncalls--;
+
+        ngx_voice_answer_free(zone, call);
+
+        while (!ngx_queue_empty(&call->said)) {
+            q = ngx_queue_head(&call->said);
+            said = ngx_queue_data(q, ngx_voice_said_node_t, queue);
+
+            ngx_queue_remove(q);
+            ngx_voice_chunk_free(zone, said->text);
+            ngx_voice_zone_free(zone, said);
+        }
+
+        call->said_size = 0;
+
+        while (!ngx_queue_empty(&call->steps)) {
+            q = ngx_queue_head(&call->steps);
+            ngx_voice_step_free(zone, ngx_queue_data(q,
+                                             ngx_voice_step_node_t, queue));
+        }
+
+        ngx_voice_call_touch(zone, call);
+        ngx_voice_call_notify(zone, sid);
+
+        rc = NGX_OK;
+    }
+
+    ngx_voice_zone_unlock(zone);
+
+    if (rc == NGX_OK) {
+        ngx_voice_wait_ring(log);
+    }
+
+    return rc;
+}
+
+
+ngx_uint_t
+ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid)
+{
+    ngx_uint_t              n;
+    ngx_voice_call_node_t  *call;
+
+    n = 0;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call) {
+        n = call->view.fillers++;
+    }
+
+    ngx_voice_zone_unlock(zone);
+
+    return n;
+}
+
+
+ngx_int_t
+ngx_voice_call_evict(ngx_voice_zone_t *zone)
+{
+    ngx_uint_t              n;
+    ngx_queue_t            *q;
+    ngx_voice_call_node_t  *call;
+
+    n = 0;
+
+    for (q = ngx_queue_last(&zone->sh->calls_lru);
+         q != ngx_queue_sentinel(&zone->sh->calls_lru) && n < 16;
+         q = ngx_queue_prev(q), n++)
+    {
+        call = ngx_queue_data(q, ngx_voice_call_node_t, lru);
+
+        if (call->ended
+            || (ngx_time() - call->touched > NGX_VOICE_CALL_IDLE
+                && !ngx_voice_call_busy(zone, call)))
+        {
+            ngx_voice_call_destroy(zone, call);
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_voice_call_node_t *
+ngx_voice_call_find(ngx_voice_zone_t *zone, ngx_str_t *sid)
+{
+    return (ngx_voice_call_node_t *)
+               ngx_str_rbtree_lookup(&zone->sh->calls, sid,
+                                   ngx_voice_wait_key(sid->data, sid->len));
+}
+
+
+void
+ngx_voice_call_notify(ngx_voice_zone_t *zone, ngx_str_t *sid)
+{
+    ngx_voice_wait_notify(zone, ngx_voice_wait_key(sid->data, sid->len));
+}
+
+
+static ngx_voice_call_node_t *
+ngx_voice_call_create(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new)
+{
+    ngx_voice_call_node_t  *call;
+    ngx_voice_call_view_t  *view;
+
+    if (zone->max_calls && zone->sh->ncalls >= zone->max_calls) {
+        return NULL;
+    }
+
+    call = ngx_voice_zone_calloc(zone, sizeof(ngx_voice_call_node_t));
+    if (call == NULL) {
+        return NULL;
+    }
+
+    view = &call->view;
+
+    (void) ngx_voice_call_field(view->sid, &new->sid, NGX_VOICE_SID_LEN);
+
+    view->from_len = ngx_voice_call_field(view->from, &new->from,
+                                          NGX_VOICE_PARTY_LEN);
+    view->to_len = ngx_voice_call_field(view->to, &new->to,
+                                        NGX_VOICE_PARTY_LEN);
+    view->flow_len = ngx_voice_call_field(view->flow, &new->flow,
+                                          NGX_VOICE_FLOW_LEN);
+    view->language_len = ngx_voice_call_field(view->language, &new->language,
+                                              NGX_VOICE_LANGUAGE_LEN);
+
+    view->started = ngx_time();
+    call->touched = ngx_time();
+
+    ngx_queue_init(&call->steps);
+    ngx_queue_init(&call->said);
+
+    call->sn.str.len = new->sid.len;
+    call->sn.str.data = view->sid;
+    call->sn.node.key = ngx_voice_wait_key(view->sid, new->sid.len);
+
+    ngx_queue_insert_head(&zone->sh->calls_lru, &call->lru);
+    zone->sh->ncalls++;
+    zone->sh->counters.started++;
+
+    /* last: a worker that dies here leaves no half a call in the tree */
+
+    ngx_rbtree_insert(&zone->sh->calls, &call->sn.node);
+
+    return call;
+}
+
+
+static void
+ngx_voice_call_destroy(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
+{
+    ngx_queue_t            *q;
+    ngx_voice_said_node_t  *said;
+
+    ngx_rbtree_delete(&zone->sh->calls, &call->sn.node);
+    ngx_queue_remove(&call->lru);
+
+    if (!call->ended) {
+        zone->sh->ncalls--;
+    }
+
+    ngx_voice_answer_free(zone, call);
+
+    while (!ngx_queue_empty(&call->steps)) {
+        q = ngx_queue_head(&call->steps);
+        ngx_voice_step_free(zone, ngx_queue_data(q, ngx_voice_step_node_t,
+                                                 queue));
+    }
+
+    while (!ngx_queue_empty(&call->said)) {
+        q = ngx_queue_head(&call->said);
+        said = ngx_queue_data(q, ngx_voice_said_node_t, queue);
+
+        ngx_queue_remove(q);
+        ngx_voice_chunk_free(zone, said->text);
+        ngx_voice_zone_free(zone, said);
+    }
+
+    ngx_voice_zone_free(zone, call);
+}
+
+
+static void
+ngx_voice_call_expire(ngx_voice_zone_t *zone)
+{
+    time_t                  idle;
+    ngx_uint_t              n;
+    ngx_queue_t            *q;
+    ngx_voice_call_node_t  *call;
+
+    /* two at a time, as others of the core do: each claim pays its share */
+
+    for (n = 0; n < 2; n++) {
+
+        if (ngx_queue_empty(&zone->sh->calls_lru)) {
+            return;
+        }
+
+        q = ngx_queue_last(&zone->sh->calls_lru);
+        call = ngx_queue_data(q, ngx_voice_call_node_t, lru);
+
+        idle = ngx_time() - call->touched;
+
+        if (idle < (call->ended ? NGX_VOICE_CALL_TRACE
+                                : NGX_VOICE_CALL_EXPIRES))
+        {
+            return;
+        }
+
+        ngx_voice_call_destroy(zone, call);
+    }
+}
+
+
+static void
+ngx_voice_call_touch(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
+{
+    call->touched = ngx_time();
+
+    ngx_queue_remove(&call->lru);
+    ngx_queue_insert_head(&zone->sh->calls_lru, &call->lru);
+}
+
+
+static ngx_uint_t
+ngx_voice_call_busy(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
+{
+    ngx_queue_t            *q;
+    ngx_voice_step_node_t  *node;
+
+    for (q = ngx_queue_head(&call->steps);
+         q != ngx_queue_sentinel(&call->steps);
+         q = ngx_queue_next(q))
+    {
+        node = ngx_queue_data(q, ngx_voice_step_node_t, queue);
+
+        if (!node->done && ngx_voice_zone_alive(zone, node->owner)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_voice_step_node_t *
+ngx_voice_step_find(ngx_voice_call_node_t *call, ngx_voice_step_t *step)
+{
+    ngx_queue_t            *q;
+    ngx_voice_step_node_t  *node;
+
+    for (q = ngx_queue_head(&call->steps);
+         q != ngx_queue_sentinel(&call->steps);
+         q = ngx_queue_next(q))
+    {
+        node = ngx_queue_data(q, ngx_voice_step_node_t, queue);
+
+        if (node->key.route == step->route
+            && node->key.turn == step->turn
+            && node->key.step == step->step)
+        {
+            return node;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_voice_step_stale(ngx_voice_call_node_t *call, ngx_voice_step_t *step)
+{
+    switch (step->kind) {
+
+    case NGX_VOICE_STEP_PROMPT:
+    case NGX_VOICE_STEP_INPUT:
+
+        /* beyond the next turn: this memory is younger than the call */
+        return step->turn <= call->view.turn;
+
+    case NGX_VOICE_STEP_REST:
+        return (call->answer == NULL || call->answer->turn != step->turn);
+
+    default: /* NGX_VOICE_STEP_OPEN */
+        return call->view.turn != 0;
+    }
+}
+
+
+static void
+ngx_voice_step_free(ngx_voice_zone_t *zone, ngx_voice_step_node_t *node)
+{
+    ngx_queue_remove(&node->queue);
+    ngx_voice_chunk_free(zone, node->twiml);
+    ngx_voice_zone_free(zone, node);
+}
+
+
+static void
+ngx_voice_steps_trim(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
+{
+    ngx_uint_t              n;
+    ngx_queue_t            *q, *next;
+    ngx_voice_step_node_t  *node;
+
+    n = 0;
+
+    for (q = ngx_queue_head(&call->steps);
+         q != ngx_queue_sentinel(&call->steps);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        node = ngx_queue_data(q, ngx_voice_step_node_t, queue);
+
+        if (node->done && n++ >= NGX_VOICE_STEPS) {
+            ngx_voice_step_free(zone, node);
+        }
+    }
+}
+
+
+static size_t
+ngx_voice_call_field(u_char *dst, ngx_str_t *src, size_t size)
+{
+    size_t  len;
+
+    len = ngx_min(src->len, size);
+    ngx_memcpy(dst, src->data, len);
+
+    return len;
+}

@@ -1,0 +1,211 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#ifndef _NGX_VOICE_CALL_H_INCLUDED_
+#define _NGX_VOICE_CALL_H_INCLUDED_
+
+
+#include "ngx_voice_zone.h"
+#include "ngx_voice_speech_store.h"
+
+
+/*
+ * A live call in the zone: who calls, how far the conversation is, what was
+ * said, the answer in the making, and the steps that were answered.
+ *
+ * Turns count what the caller said, from 1; turn 0 is the greeting.  A step
+ * is one webhook: its route, the turn it belongs to, and a number within the
+ * turn.  A step is claimed before anything happens for it, so that a repeated
+ * webhook gets the bytes of the first and causes nothing.
+ *
+ * News of a call are waited for with ngx_voice_wait_key(sid).
+ */
+
+#define NGX_VOICE_SID_LEN        34
+#define NGX_VOICE_PARTY_LEN      64
+#define NGX_VOICE_FLOW_LEN       32
+#define NGX_VOICE_LANGUAGE_LEN   16
+#define NGX_VOICE_PIECES         24
+
+
+typedef enum {
+    NGX_VOICE_STEP_OPEN = 0,          /* the call comes in */
+    NGX_VOICE_STEP_PROMPT,            /* asks for the words of its turn */
+    NGX_VOICE_STEP_INPUT,             /* brings them: the turn begins */
+    NGX_VOICE_STEP_REST               /* fetches more of the turn's answer */
+} ngx_voice_step_kind_e;
+
+
+typedef struct {
+    ngx_uint_t             route;     /* the mouth's number for it */
+    ngx_uint_t             kind;
+    ngx_uint_t             turn;
+    ngx_uint_t             step;
+} ngx_voice_step_t;
+
+
+typedef enum {
+    NGX_VOICE_CLAIM_RUN = 0,          /* the caller's to answer */
+    NGX_VOICE_CLAIM_REPLAY,           /* answered: these are the bytes */
+    NGX_VOICE_CLAIM_WAIT,             /* another request is at it */
+    NGX_VOICE_CLAIM_STALE,            /* the call is past it */
+    NGX_VOICE_CLAIM_ENDED,            /* the call is over */
+    NGX_VOICE_CLAIM_UNKNOWN,          /* not here, and not to be created */
+    NGX_VOICE_CLAIM_FULL              /* no room for one more call */
+} ngx_voice_claim_e;
+
+
+/* a call as the webhook tells it; strings are the caller's */
+
+typedef struct {
+    ngx_str_t              sid;
+    ngx_str_t              from;
+    ngx_str_t              to;
+    ngx_str_t              flow;
+    ngx_str_t              language;
+} ngx_voice_call_new_t;
+
+
+/* a copy of what is known of a call */
+
+typedef struct {
+    u_char                 sid[NGX_VOICE_SID_LEN];
+    u_char                 from[NGX_VOICE_PARTY_LEN];
+    u_char                 to[NGX_VOICE_PARTY_LEN];
+    u_char                 flow[NGX_VOICE_FLOW_LEN];
+    u_char                 language[NGX_VOICE_LANGUAGE_LEN];
+    size_t                 from_len;
+    size_t                 to_len;
+    size_t                 flow_len;
+    size_t                 language_len;
+
+    time_t                 started;
+    ngx_uint_t             turn;      /* the last that began */
+    ngx_uint_t             failures;  /* failed turns in a row */
+    ngx_uint_t             fillers;   /* spoken so far */
+    unsigned               answering:1;  /* part of an answer is to come */
+} ngx_voice_call_view_t;
+
+
+typedef enum {
+    NGX_VOICE_ANSWER_NONE = 0,        /* nothing (more) to say in this turn */
+    NGX_VOICE_ANSWER_RUNNING,
+    NGX_VOICE_ANSWER_ORPHANED,        /* who wrote it died */
+    NGX_VOICE_ANSWER_DONE,
+    NGX_VOICE_ANSWER_FAILED
+} ngx_voice_answer_e;
+
+
+typedef struct {
+    u_char                 digest[NGX_VOICE_DIGEST];
+    ngx_str_t              text;
+    ngx_voice_speech_e     speech;
+} ngx_voice_piece_t;
+
+
+/* what was not yet spoken; texts are in the scratch buffer */
+
+typedef struct {
+    ngx_voice_answer_e     state;
+    ngx_uint_t             spoken;    /* number of the first one here */
+    ngx_uint_t             n;
+    ngx_voice_piece_t      pieces[NGX_VOICE_PIECES];
+} ngx_voice_answer_view_t;
+
+
+typedef enum {
+    NGX_VOICE_ROLE_USER = 0,
+    NGX_VOICE_ROLE_ASSISTANT
+} ngx_voice_role_e;
+
+
+typedef struct {
+    ngx_voice_role_e       role;
+    ngx_uint_t             turn;
+    ngx_str_t              text;      /* in the scratch buffer */
+} ngx_voice_said_t;
+
+
+/*
+ * Claims a step.  create: unknown calls are created from *call.  The view is
+ * filled for RUN, REPLAY, WAIT and STALE, twiml (scratch buffer) for REPLAY.
+ * A claim whose worker died is taken over.
+ */
+ngx_voice_claim_e ngx_voice_call_claim(ngx_voice_zone_t *zone,
+    ngx_voice_call_new_t *call, ngx_voice_step_t *step, ngx_uint_t create,
+    ngx_voice_call_view_t *view, ngx_str_t *twiml);
+
+/*
+ * The answer to a claimed step.  spoken: number of pieces of the turn's answer
+ * that were given out so far; last: nothing more of it is to come.  Wakes who
+ * waits for the step.
+ */
+void ngx_voice_call_done(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_voice_step_t *step, ngx_str_t *twiml, ngx_uint_t spoken,
+    ngx_uint_t last, ngx_log_t *log);
+
+/* the claim is given back unanswered */
+void ngx_voice_call_release(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_voice_step_t *step, ngx_log_t *log);
+
+/* NGX_DECLINED: no such call, or it is over */
+ngx_int_t ngx_voice_call_look(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_voice_call_view_t *view);
+
+/* the call is over; only a trace of it is kept for late webhooks */
+ngx_int_t ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_log_t *log);
+
+/* counts a filler line, tells how many there were before */
+ngx_uint_t ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid);
+
+/*
+ * History.  Words of one role and turn are noted once, however often they
+ * come; beyond limit bytes the oldest are forgotten.
+ */
+void ngx_voice_call_said(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_voice_role_e role, ngx_str_t *text, size_t limit);
+
+/* at most n entries, the newest; returns their number, the oldest first */
+ngx_uint_t ngx_voice_call_history(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_voice_said_t *said, ngx_uint_t n);
+
+
+/*
+ * The answer of a turn, written by one worker and read by all.  _begin()
+ * claims it: NGX_OK, NGX_DECLINED when it is claimed by a living worker or
+ * complete, NGX_ERROR without memory or call.  _add() and _end() return
+ * NGX_DECLINED when the answer is not this worker's any more, and the writer
+ * then stops; _add() returns NGX_ERROR when the answer is as long as it can be.
+ */
+ngx_int_t ngx_voice_answer_begin(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn);
+ngx_int_t ngx_voice_answer_add(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, u_char digest[NGX_VOICE_DIGEST], ngx_str_t *text,
+    ngx_log_t *log);
+
+/*
+ * ok: the turn counts as answered, and what was written becomes history;
+ * otherwise it is one more failure in a row
+ */
+ngx_int_t ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_uint_t ok, size_t limit, ngx_log_t *log);
+
+void ngx_voice_answer_look(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_voice_answer_view_t *view);
+
+/*
+ * All text of the turn's answer so far, spoken or not, in the scratch buffer:
+ * what a writer that takes over must not say again.
+ */
+void ngx_voice_answer_text(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_str_t *text);
+
+
+ngx_int_t ngx_voice_call_evict(ngx_voice_zone_t *zone);
+
+
+#endif /* _NGX_VOICE_CALL_H_INCLUDED_ */

@@ -1,0 +1,80 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#ifndef _NGX_VOICE_CALL_NODE_H_INCLUDED_
+#define _NGX_VOICE_CALL_NODE_H_INCLUDED_
+
+
+#include "ngx_voice_call.h"
+#include "ngx_voice_wait.h"
+
+
+/*
+ * How a call lies in the zone; only the call's own files include this.
+ * Everything here is locked.
+ */
+
+typedef struct {
+    ngx_queue_t            queue;
+    uint64_t               owner;     /* while not done */
+    ngx_voice_step_t       key;
+    ngx_voice_chunk_t     *twiml;     /* once done */
+    unsigned               done:1;
+} ngx_voice_step_node_t;
+
+
+typedef struct {
+    ngx_queue_t            queue;
+    ngx_voice_chunk_t     *text;
+    uint32_t               turn;
+    uint32_t               role;
+} ngx_voice_said_node_t;
+
+
+typedef struct {
+    ngx_voice_chunk_t     *text;
+    u_char                 digest[NGX_VOICE_DIGEST];
+} ngx_voice_piece_node_t;
+
+
+typedef struct {
+    uint64_t               owner;
+    ngx_uint_t             turn;
+    ngx_uint_t             spoken;    /* pieces given out */
+    ngx_uint_t             n;
+    ngx_voice_answer_e     state;
+    ngx_voice_piece_node_t pieces[NGX_VOICE_PIECES];
+} ngx_voice_answer_node_t;
+
+
+typedef struct {
+    ngx_str_node_t         sn;
+    ngx_queue_t            lru;
+
+    ngx_queue_t            steps;     /* the head is the newest */
+    ngx_queue_t            said;      /* the head is the oldest */
+    size_t                 said_size;
+    ngx_voice_answer_node_t  *answer;
+
+    time_t                 touched;
+
+    unsigned               ended:1;
+
+    ngx_voice_call_view_t  view;
+} ngx_voice_call_node_t;
+
+
+ngx_voice_call_node_t *ngx_voice_call_find(ngx_voice_zone_t *zone,
+    ngx_str_t *sid);
+void ngx_voice_call_notify(ngx_voice_zone_t *zone, ngx_str_t *sid);
+void ngx_voice_call_append(ngx_voice_zone_t *zone,
+    ngx_voice_call_node_t *call, ngx_uint_t turn, ngx_voice_role_e role,
+    u_char *data, size_t len, size_t limit);
+void ngx_voice_answer_free(ngx_voice_zone_t *zone,
+    ngx_voice_call_node_t *call);
+
+
+#endif /* _NGX_VOICE_CALL_NODE_H_INCLUDED_ */
