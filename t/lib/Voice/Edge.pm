@@ -1,0 +1,1081 @@
+package Voice::Edge;
+
+# An nginx with the module, on a configuration of its own, for one test file.
+#
+#     use Test::More;
+#     use Voice::Edge;
+#
+#     my $edge = Voice::Edge->new(directives => { voice_filler_after => '1s' });
+#     $edge->run_daemon(sub { ... serve on $edge->port('llm') ... }, 'llm');
+#     $edge->start;
+#     is $edge->webhook('inbound-webhook')->status, 200, 'greeted';
+#     done_testing;
+#
+# Whatever was started is ended by pid when the test ends, and the test fails
+# if the error log then holds an alert, a crash or a sanitizer's report.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Digest::SHA qw(hmac_sha1);
+use File::Basename qw(basename dirname);
+use File::Path qw(make_path remove_tree);
+use File::Temp qw(tempdir);
+use IO::Socket::INET;
+use JSON::PP ();
+use MIME::Base64 qw(encode_base64);
+use POSIX qw(WNOHANG);
+use Socket qw(AF_UNIX SOCK_STREAM SOL_SOCKET SO_LINGER pack_sockaddr_un);
+use Test::More ();
+use Time::HiRes qw(sleep time);
+
+our $ROOT = abs_path(dirname(abs_path(__FILE__)) . '/../../..');
+
+# How long to wait for what must happen: it bounds a hang and asserts nothing.
+our $PATIENCE = $ENV{VOICE_TEST_PATIENCE} || 60;
+
+my @edges;
+
+
+# --- the configuration -----------------------------------------------------
+
+my %FLOW = (
+    name     => 'general',
+    company  => 'Test Company',
+    agent    => 'Tess',
+    language => 'en-US',
+    greeting => 'Welcome to {{company}}.',
+    opening  => 'How can I help you?',
+    prompt   => 'You are {{agent}}, the front desk of {{company}}.',
+    voice    => { id => 'TestVoice0001' },
+    silence  => ['Are you still there?', 'I can not hear you.'],
+    fillers  => ['One moment.'],
+    apology  => 'Sorry, something went wrong.',
+    goodbye  => 'Thank you for calling. Goodbye.',
+    rules    => [
+        { when => '\\b(bye|goodbye)\\b', do => 'goodbye' },
+        { when => '\\b(human|operator)\\b', do => 'human' },
+    ],
+    keys     => { 0 => 'human' },
+    fallback => {
+        after => 2, say => 'I connect you now.', number => '+15005550010',
+    },
+);
+
+my @HTTP = (
+    voice_zone   => 'voice:4m',
+    voice_key    => '%%DIR%%/voice.key',
+    voice_flow   => '%%DIR%%/flows/*.json',
+    voice_number => 'default flow=general',
+);
+
+my @SERVER = (
+    voice_public_url          => 'https://voice.test',
+    voice_auth_token          => '%%DIR%%/twilio.token',
+    voice_llm                 => '/voice/llm model=test-model',
+    voice_tts                 => '/voice/tts/',
+    voice_filler_after        => '1s',
+    voice_first_token_timeout => '3s',
+    voice_token_timeout       => '2s',
+    voice_speech_timeout      => '3s',
+    voice_answer_within       => '8s',
+);
+
+my @LOCATIONS = (
+    webhook => 'location /api/voice/ { voice_webhook; }',
+    audio   => 'location /api/voice/audio/ { voice_audio; }',
+    health  => 'location = /api/voice/health { voice_health; }',
+
+    llm => <<'CONF',
+location = /voice/llm {
+            internal;
+            proxy_pass http://llm/v1/chat/completions;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Authorization "Bearer $openai_key";
+            proxy_buffering off;
+            proxy_read_timeout 15s;
+        }
+CONF
+
+    tts => <<'CONF',
+location /voice/tts/ {
+            internal;
+            proxy_pass http://tts/v1/text-to-speech/$voice_tts_voice?output_format=$voice_tts_format;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_method POST;
+            proxy_set_body $voice_tts_body;
+            proxy_pass_request_headers off;
+            proxy_set_header Content-Type application/json;
+            proxy_set_header xi-api-key $elevenlabs_key;
+            proxy_cache voice_tts;
+            proxy_cache_key $voice_tts_key;
+            proxy_cache_valid 200 30d;
+            proxy_no_cache $voice_tts_uncacheable;
+            proxy_cache_lock on;
+            proxy_cache_lock_timeout 30s;
+            proxy_cache_lock_age 30s;
+            proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
+        }
+CONF
+);
+
+my $TEMPLATE = <<'CONF';
+%%GLOBALS%%
+daemon off;
+pid %%DIR%%/%%NAME%%.pid;
+error_log %%DIR%%/%%LOG%% %%LEVEL%%;
+worker_processes %%WORKERS%%;
+worker_shutdown_timeout 10s;
+%%MAIN%%
+events {
+    worker_connections %%CONNECTIONS%%;
+}
+
+http {
+    access_log off;
+    client_body_temp_path %%DIR%%/tmp/body;
+    proxy_temp_path %%DIR%%/tmp/proxy;
+    fastcgi_temp_path %%DIR%%/tmp/fastcgi;
+    uwsgi_temp_path %%DIR%%/tmp/uwsgi;
+    scgi_temp_path %%DIR%%/tmp/scgi;
+    default_type application/octet-stream;
+    keepalive_timeout 65s;
+
+%%VOICE_HTTP%%%%HTTP%%
+    server {
+%%LISTEN%%        server_name voice.test localhost;
+
+%%VOICE_SERVER%%%%SERVER%%
+%%LOCATIONS%%    }
+%%SERVERS%%}
+CONF
+
+my $PROVIDERS = <<'CONF';
+    voice_secret $openai_key %%DIR%%/openai.key;
+    voice_secret $elevenlabs_key %%DIR%%/elevenlabs.key;
+    proxy_cache_path %%DIR%%/cache levels=1:2 keys_zone=voice_tts:1m
+                     max_size=64m inactive=30d use_temp_path=off;
+    upstream llm { server 127.0.0.1:%%PORT_llm%%; keepalive 16; }
+    upstream tts { server 127.0.0.1:%%PORT_tts%%; keepalive 16; }
+CONF
+
+
+# Options, all optional:
+#
+#   workers, connections, log_level     numbers (of workers as
+#                                       in "conf" too) and a name
+#   http_directives, directives         { name => value, [several], or undef }
+#                                       over the defaults of http and server
+#   locations                           { name => text or undef } likewise
+#   main, http, server, servers         text that is added at that place
+#   listen                              [parameters of "listen", …]
+#   flow                                { key => value or undef }, over %FLOW
+#   flows                               { 'file.json' => text or hash }
+#   conf                                the whole configuration instead
+#   module                              0: load no module
+#   allow                               [patterns of log lines that may be]
+#
+# %%DIR%%, %%ROOT%% and %%PORT_name%% are replaced in every text.
+
+sub new {
+    my ($class, %option) = @_;
+
+    my $self = bless {
+        workers => 2, connections => 512, log_level => 'info', module => 1,
+        allow => [], %option,
+        owner => $$, ports => {}, locks => [], daemons => {}, children => [],
+        dir => tempdir('voice-test-XXXXXX', TMPDIR => 1),
+    }, $class;
+
+    $self->{log_level} = 'debug' if $ENV{VOICE_TEST_DEBUG};
+
+    chmod 0755, $self->{dir};
+    make_path(map { "$self->{dir}/$_" } qw(tmp flows cache));
+
+    $self->write_file('voice.key', "test key of the voice edge\n");
+    $self->write_file('twilio.token', $self->token . "\n");
+    $self->write_file('openai.key', "sk-test-openai\n");
+    $self->write_file('elevenlabs.key', "test-elevenlabs\n");
+    $self->write_flows;
+    $self->write_file('nginx.conf', $self->conf);
+
+    push @edges, $self;
+    watch();
+
+    return $self;
+}
+
+sub token   { $_[0]{token}   // '0123456789abcdef0123456789abcdef' }
+sub account { $_[0]{account} // 'AC00000000000000000000000000000001' }
+sub public_url { $_[0]{public_url} // 'https://voice.test' }
+
+sub binary { $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx' }
+
+sub module_path {
+    return $ENV{TEST_NGINX_MODULE}
+        || ($ENV{VOICE_BUILD} || "$ROOT/build")
+           . '/debian-gcc/nginx/objs/ngx_http_voice_module.so';
+}
+
+my $version;
+
+sub version { $version //= `@{[binary()]} -V 2>&1` }
+
+sub is_static    { version() =~ /--add-module=\S*voice/ }
+sub is_sanitized { version() =~ /-fsanitize=address/ }
+
+sub write_flows {
+    my ($self) = @_;
+
+    my %flows = %{ $self->{flows} || { 'general.json' => $self->flow } };
+
+    for my $name (keys %flows) {
+        my $flow = $flows{$name};
+        $flow = JSON::PP->new->canonical->pretty->utf8->encode($flow)
+            if ref $flow;
+        $self->write_file("flows/$name", $flow);
+    }
+}
+
+# the default flow, with keys of the option "flow" or of the call over it
+
+sub flow {
+    my ($self, %over) = @_;
+
+    my %flow = (%FLOW, %{ $self->{flow} || {} }, %over);
+    delete $flow{$_} for grep { !defined $flow{$_} } keys %flow;
+
+    return \%flow;
+}
+
+# rewrites the configuration with changed options, for a reload
+
+sub reconfigure {
+    my ($self, %option) = @_;
+
+    %$self = (%$self, %option);
+    $self->write_flows;
+    $self->write_file('nginx.conf', $self->conf);
+}
+
+sub conf {
+    my ($self, %option) = @_;
+
+    my %o = (%$self, name => 'nginx', log => 'error.log', %option);
+
+    my $text = $o{conf} // $TEMPLATE;
+    my $globals = '';
+
+    $globals .= 'load_module ' . module_path() . ";\n"
+        if $o{module} && !is_static();
+    $globals .= "user root;\n" if $> == 0;
+    $globals .= "env ASAN_OPTIONS;\nenv UBSAN_OPTIONS;\nenv LSAN_OPTIONS;\n"
+        if is_sanitized();
+
+    my $voice_http = directives(4, \@HTTP, $o{http_directives});
+    my $listen = join '',
+        map { "        listen $_;\n" }
+        '127.0.0.1:%%PORT_http%%', @{ $o{listen} || [] };
+
+    my %part = (
+        GLOBALS      => $globals,
+        NAME         => $o{name},
+        LOG          => $o{log},
+        LEVEL        => $o{log_level},
+        WORKERS      => $o{workers},
+        CONNECTIONS  => $o{connections},
+        MAIN         => $o{main} // '',
+        VOICE_HTTP   => $voice_http . $PROVIDERS,
+        HTTP         => block(4, $o{http}),
+        LISTEN       => $listen,
+        VOICE_SERVER => directives(8, \@SERVER, $o{directives}),
+        SERVER       => block(8, $o{server}),
+        SERVERS      => block(4, $o{servers}),
+        LOCATIONS    => locations($o{locations}),
+    );
+
+    $text =~ s/%%([A-Z_]+)%%/exists $part{$1} ? $part{$1} : "%%$1%%"/ge;
+
+    return $self->expand($text);
+}
+
+sub expand {
+    my ($self, $text) = @_;
+
+    $text =~ s/%%DIR%%/$self->{dir}/g;
+    $text =~ s/%%ROOT%%/$ROOT/g;
+    $text =~ s/%%PORT_(\w+)%%/$self->port($1)/ge;
+
+    return $text;
+}
+
+sub block {
+    my ($indent, $text) = @_;
+
+    return '' unless defined $text && length $text;
+
+    $text =~ s/^(?=.)/' ' x $indent/gme;
+
+    return "$text\n";
+}
+
+sub directives {
+    my ($indent, $defaults, $over) = @_;
+
+    my %value = (@$defaults, %{ $over || {} });
+    my %seen;
+    my @names = grep { !$seen{$_}++ }
+        (map { $defaults->[2 * $_] } 0 .. $#$defaults / 2),
+        sort keys %{ $over || {} };
+
+    my $text = '';
+
+    for my $name (@names) {
+        my $value = $value{$name};
+        next unless defined $value;
+        $text .= ' ' x $indent . "$name $_;\n"
+            for ref $value ? @$value : $value;
+    }
+
+    return $text;
+}
+
+sub locations {
+    my ($over) = @_;
+
+    my %text = (@LOCATIONS, %{ $over || {} });
+    my %seen;
+    my @names = grep { !$seen{$_}++ }
+        (map { $LOCATIONS[2 * $_] } 0 .. $#LOCATIONS / 2),
+        sort keys %{ $over || {} };
+
+    return join '', map { "        $text{$_}\n" }
+        grep { defined $text{$_} } @names;
+}
+
+
+# --- files and ports -------------------------------------------------------
+
+sub dir  { $_[0]{dir} }
+sub path { "$_[0]{dir}/$_[1]" }
+
+sub write_file {
+    my ($self, $name, $content) = @_;
+
+    my $path = $self->path($name);
+    make_path(dirname($path));
+    open my $file, '>:raw', $path or die "$path: $!";
+    utf8::encode($content) if utf8::is_utf8($content);
+    print {$file} $content;
+    close $file or die "$path: $!";
+
+    return $path;
+}
+
+sub read_file {
+    my ($self, $name) = @_;
+
+    open my $file, '<:raw', $self->path($name) or return '';
+    local $/;
+
+    return <$file> // '';
+}
+
+# A free port of 127.0.0.1 by name, the same for the whole test.  It is taken
+# below the kernel's range for outgoing connections, and a name in the abstract
+# unix namespace keeps tests that run side by side off it.
+
+sub port {
+    my ($self, $name) = @_;
+
+    $name //= 'http';
+
+    return $self->{ports}{$name} if $self->{ports}{$name};
+
+    for (1 .. 1000) {
+        my $port = 10000 + int rand 20000;
+
+        socket my $lock, AF_UNIX, SOCK_STREAM, 0 or die "socket: $!";
+        bind $lock, pack_sockaddr_un("\0voice-edge-test-$port") or next;
+
+        my $probe = IO::Socket::INET->new(
+            LocalAddr => '127.0.0.1', LocalPort => $port, Proto => 'tcp',
+            Listen => 1, ReuseAddr => 1,
+        ) or next;
+        close $probe;
+
+        push @{ $self->{locks} }, $lock;
+
+        return $self->{ports}{$name} = $port;
+    }
+
+    die "no free port";
+}
+
+sub base { 'http://127.0.0.1:' . $_[0]->port }
+
+
+# --- the process -----------------------------------------------------------
+
+# What a worker of nginx itself never frees: its connections and events.
+
+my $LEAKS = "leak:ngx_event_process_init\n";
+
+sub environment {
+    my ($self) = @_;
+
+    my $supp = $self->path('leaks.supp');
+    $self->write_file('leaks.supp', $LEAKS) unless -e $supp;
+
+    return (
+        ASAN_OPTIONS => "detect_leaks=1:log_path=$self->{dir}/sanitizer",
+        UBSAN_OPTIONS => 'print_stacktrace=1:halt_on_error=1'
+            . ":log_path=$self->{dir}/sanitizer",
+        LSAN_OPTIONS => "print_suppressions=0:suppressions=$supp",
+    );
+}
+
+sub start {
+    my ($self) = @_;
+
+    die "nginx is running\n" if $self->{master};
+
+    my $pid = fork // die "fork: $!";
+
+    if ($pid == 0) {
+        %ENV = (%ENV, $self->environment);
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>>', $self->path('stdout.log');
+        open STDERR, '>&', \*STDOUT;
+        exec binary(), '-p', "$self->{dir}/", '-c', $self->path('nginx.conf'),
+            '-e', $self->path('error.log')
+            or POSIX::_exit(127);
+    }
+
+    $self->{master} = $pid;
+
+    my $up = wait_for(sub {
+        return -1 if waitpid($pid, WNOHANG) == $pid;
+        return 1 if $self->workers >= $self->{workers} && -s $self->path('nginx.pid')
+            && $self->can_connect;
+    });
+
+    if (!$up || $up < 0) {
+        delete $self->{master} if ($up // 0) < 0;
+        Test::More::diag($self->read_file('error.log'),
+                         $self->read_file('stdout.log'));
+        die "nginx did not start\n";
+    }
+
+    return $self;
+}
+
+sub can_connect {
+    my ($self, $name) = @_;
+
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                  PeerPort => $self->port($name)) or return;
+    close $s;
+
+    return 1;
+}
+
+sub master { $_[0]{master} }
+
+# pids of the workers that serve; with 1, also of those that are leaving
+
+sub workers {
+    my ($self, $leaving) = @_;
+
+    my @pids;
+
+    for my $pid (children($self->{master} // return)) {
+        my $title = title($pid);
+        next unless $title =~ /^nginx: worker process( is shutting down)?/;
+        push @pids, $pid if $leaving || !$1;
+    }
+
+    @pids = sort { $a <=> $b } @pids;
+
+    return @pids;
+}
+
+sub children {
+    my ($parent) = @_;
+
+    my @pids;
+
+    for my $stat (glob '/proc/[0-9]*/stat') {
+        open my $file, '<', $stat or next;
+        my $line = <$file> // next;
+        push @pids, $1 if $line =~ /^(\d+) \(.*\) \S (\d+)/s && $2 == $parent;
+    }
+
+    return @pids;
+}
+
+sub title {
+    my ($pid) = @_;
+
+    open my $file, '<', "/proc/$pid/cmdline" or return '';
+
+    return join ' ', split /\0/, <$file> // '';
+}
+
+# True when every worker of the old configuration has been told to leave and
+# the new ones serve; false when the new configuration was refused.
+
+sub reload {
+    my ($self) = @_;
+
+    my %old = map { $_ => 1 } $self->workers;
+    my $emerg = () = $self->log =~ /\[emerg\]/g;
+
+    kill HUP => $self->{master};
+
+    return wait_for(sub {
+        return -1 if (() = $self->log =~ /\[emerg\]/g) > $emerg;
+        my @now = $self->workers;
+        return @now >= $self->{workers} && !grep { $old{$_} } @now;
+    }) > 0;
+}
+
+# true when no old worker is left after a reload
+
+sub wait_for_old_workers {
+    my ($self) = @_;
+
+    return wait_for(sub { $self->workers(1) == $self->workers });
+}
+
+# Ends one worker without notice and waits for its successor's pid.
+
+sub kill_worker {
+    my ($self, $pid, $signal) = @_;
+
+    my %old = map { $_ => 1 } $self->workers;
+    my $count = keys %old;
+
+    $self->allow(qr/worker process $pid exited on signal/);
+    kill $signal || 'KILL', $pid or die "no worker $pid";
+
+    wait_for(sub { $self->workers >= $count && !kill 0, $pid })
+        or die "no new worker\n";
+
+    return (grep { !$old{$_} } $self->workers)[0];
+}
+
+# "stop" is a graceful one; the signal TERM is nginx's fast shutdown.  Returns
+# true when nginx left by itself.
+
+sub stop {
+    my ($self, $signal) = @_;
+
+    my $pid = $self->{master} or return 1;
+
+    my $left = 1;
+
+    for my $sig ($signal || 'QUIT', 'TERM', 'KILL') {
+        my @all = ($pid, children($pid));
+        kill $sig, $sig eq 'KILL' ? @all : $pid;
+        last if wait_for(sub { waitpid($pid, WNOHANG) != 0 }, 30);
+        $left = 0;
+    }
+
+    delete $self->{master};
+    Test::More::diag('nginx did not stop by itself') unless $left;
+    $self->{failed} = 1 unless $left;
+
+    return $left;
+}
+
+sub quit { $_[0]->stop('QUIT') }
+
+
+# --- nginx -t --------------------------------------------------------------
+
+# Exit code and messages of "nginx -t" for these options, over the object's.
+
+sub check {
+    my ($self, %option) = @_;
+
+    my $conf = $self->conf(%option, name => 'check', log => 'check.log');
+    my $path = $self->write_file('check.conf', $conf);
+
+    my $pid = open my $pipe, '-|';
+    die "fork: $!" unless defined $pid;
+
+    if ($pid == 0) {
+        # "nginx -t" exits without freeing anything
+        %ENV = (%ENV, $self->environment);
+        $ENV{ASAN_OPTIONS} =~ s/detect_leaks=1/detect_leaks=0/;
+        open STDERR, '>&', \*STDOUT;
+        exec binary(), '-t', '-p', "$self->{dir}/", '-c', $path,
+            '-e', $self->path('check.log')
+            or POSIX::_exit(127);
+    }
+
+    my $output = do { local $/; <$pipe> } // '';
+    close $pipe;
+
+    return ($? >> 8 || $? & 127, $output);
+}
+
+sub good_conf {
+    my ($self, $name, %option) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($rc, $output) = $self->check(%option);
+
+    return Test::More::is($rc, 0, $name) || Test::More::diag($output);
+}
+
+# refused with an [emerg] that matches
+
+sub bad_conf {
+    my ($self, $name, $like, %option) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($rc, $output) = $self->check(%option);
+    my ($emerg) = $output =~ /(\[emerg\].*)/s;
+
+    return Test::More::fail($name) && 0 || Test::More::diag("$rc: $output")
+        unless $rc == 1 && defined $emerg;
+    return Test::More::like($emerg, $like, $name);
+}
+
+
+# --- daemons ---------------------------------------------------------------
+
+# Runs a code reference, or a command with arguments, beside the test.  With
+# the name of a port as last argument, waits until something listens there.
+
+sub run_daemon {
+    my ($self, $what, @rest) = @_;
+
+    my $port = ref $what ? $rest[0] : undef;
+    my $pid = fork // die "fork: $!";
+
+    if ($pid == 0) {
+        @edges = ();
+        alarm 0;
+        $SIG{$_} = 'DEFAULT' for qw(ALRM TERM INT);
+
+        if (ref $what) {
+            eval { $what->($self); 1 } or print STDERR "daemon: $@";
+            POSIX::_exit(0);
+        }
+
+        exec $what, @rest or POSIX::_exit(127);
+    }
+
+    $self->{daemons}{$pid} = 1;
+    $self->wait_for_port($port) if defined $port;
+
+    return $pid;
+}
+
+sub stop_daemon {
+    my ($self, $pid) = @_;
+
+    delete $self->{daemons}{$pid} or return;
+
+    for my $sig ('TERM', 'KILL') {
+        kill $sig, $pid;
+        last if wait_for(sub { waitpid($pid, WNOHANG) != 0 }, 5);
+    }
+}
+
+sub stop_daemons { $_[0]->stop_daemon($_) for keys %{ $_[0]{daemons} } }
+
+sub wait_for_port {
+    my ($self, $name) = @_;
+
+    wait_for(sub { $self->can_connect($name) })
+        or die "nothing listens on port $name\n";
+}
+
+# Calls the code until it returns true and returns that, or 0 at the end of
+# patience.
+
+sub wait_for {
+    my ($code, $seconds) = @_;
+
+    my $end = time + ($seconds || $PATIENCE);
+
+    while (1) {
+        my $rv = $code->();
+        return $rv if $rv;
+        return 0 if time > $end;
+        sleep 0.01;
+    }
+}
+
+
+# --- the log ---------------------------------------------------------------
+
+sub log { $_[0]->read_file('error.log') }
+
+# lines of the error log that match; in list context all, else the first
+
+sub log_lines {
+    my ($self, $like) = @_;
+
+    my @lines = grep { /$like/ } split /\n/, $self->log;
+
+    return wantarray ? @lines : $lines[0];
+}
+
+# the first line that matches, waited for
+
+sub wait_for_log {
+    my ($self, $like) = @_;
+
+    return wait_for(sub { scalar $self->log_lines($like) });
+}
+
+# alerts and emergencies that this test causes on purpose
+
+sub allow {
+    my ($self, @patterns) = @_;
+
+    push @{ $self->{allow} }, @patterns;
+}
+
+my $BAD = qr/\[alert\]|\[emerg\]|open\ socket|exited\ on\ signal|
+             ==ERROR|ERROR:\ \w+Sanitizer|runtime\ error:|LeakSanitizer/x;
+
+sub problems {
+    my ($self) = @_;
+
+    my @text = ($self->log, $self->read_file('stdout.log'));
+    my @bad;
+
+    for my $line (map { split /\n/ } @text) {
+        next unless $line =~ $BAD;
+        push @bad, $line unless grep { $line =~ /$_/ } @{ $self->{allow} };
+    }
+
+    for my $report (glob "$self->{dir}/sanitizer.*") {
+        push @bad, $self->read_file(basename($report));
+    }
+
+    return @bad;
+}
+
+
+# --- HTTP ------------------------------------------------------------------
+
+# One request on a connection of its own; options: headers => [name, value, …],
+# body, method, port (a name), version.
+
+sub request {
+    my ($self, $target, %option) = @_;
+
+    my $method = $option{method} // (defined $option{body} ? 'POST' : 'GET');
+    my $version = $option{version} // '1.1';
+    my @headers = @{ $option{headers} || [] };
+    my %given = map { lc $headers[2 * $_] => 1 } 0 .. (@headers / 2) - 1;
+
+    push @headers, Host => $option{host} // 'voice.test' unless $given{host};
+    push @headers, Connection => 'close' unless $given{connection};
+    push @headers, 'Content-Length' => length $option{body}
+        if defined $option{body} && !$given{'content-length'}
+           && !$given{'transfer-encoding'};
+
+    my $text = "$method $target HTTP/$version\r\n";
+    $text .= shift(@headers) . ': ' . shift(@headers) . "\r\n" while @headers;
+
+    return $self->raw("$text\r\n" . ($option{body} // ''), %option);
+}
+
+sub raw {
+    my ($self, $bytes, %option) = @_;
+
+    my $s = $self->connect(%option) or return Voice::Edge::Response->parse('');
+    send_bytes($s, $bytes);
+
+    return Voice::Edge::Response->parse($self->read_all($s));
+}
+
+sub connect {
+    my ($self, %option) = @_;
+
+    return IO::Socket::INET->new(
+        PeerAddr => '127.0.0.1', PeerPort => $self->port($option{port}),
+    );
+}
+
+sub send_bytes {
+    my ($s, $bytes) = @_;
+
+    local $SIG{PIPE} = 'IGNORE';
+
+    while (length $bytes) {
+        my $n = syswrite $s, $bytes or return;
+        substr $bytes, 0, $n, '';
+    }
+
+    return 1;
+}
+
+sub read_all {
+    my ($self, $s) = @_;
+
+    my $bytes = '';
+    1 while sysread $s, $bytes, 65536, length $bytes;
+
+    return $bytes;
+}
+
+# One response from a connection that stays open; undef when it closed first.
+
+sub read_response {
+    my ($self, $s) = @_;
+
+    my $bytes = '';
+
+    until ($bytes =~ /\r\n\r\n/) {
+        sysread $s, $bytes, 1, length $bytes or return;
+    }
+
+    my $length = $bytes =~ /^Content-Length: (\d+)/im ? $1 : undef;
+
+    if (defined $length) {
+        my $end = length($bytes) + $length;
+        while (length $bytes < $end) {
+            sysread $s, $bytes, $end - length $bytes, length $bytes or last;
+        }
+
+    } elsif ($bytes =~ /^Transfer-Encoding: chunked/im) {
+        until ($bytes =~ /\r\n0\r\n\r\n\z/) {
+            sysread $s, $bytes, 1, length $bytes or last;
+        }
+    }
+
+    return Voice::Edge::Response->parse($bytes);
+}
+
+# closes with a reset instead of a FIN
+
+sub reset {
+    my ($self, $s) = @_;
+
+    setsockopt $s, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0);
+    close $s;
+}
+
+sub get { my ($self, $target, %o) = @_; $self->request($target, %o) }
+
+# A signed Twilio webhook.  The target is a route, a route with a query, or a
+# whole path; its fragment is not sent.  Options: params (over the usual ones,
+# undef takes one away), call, signature, headers, token, raw_params (pairs in
+# this order instead), and those of "request".
+
+sub webhook {
+    my ($self, $target, %option) = @_;
+
+    return $self->raw($self->webhook_bytes($target, %option), %option);
+}
+
+sub webhook_bytes {
+    my ($self, $target, %option) = @_;
+
+    $target =~ s/#.*//s;
+    $target = "/api/voice/$target" unless $target =~ m{^/};
+
+    my @params = $option{raw_params} ? @{ $option{raw_params} }
+        : $self->params($option{call}, %{ $option{params} || {} });
+
+    my $body = form(@params);
+    my $signature = exists $option{signature} ? $option{signature}
+        : $self->signature($target, \@params, $option{token});
+
+    my @headers = (
+        'Host'         => $option{host} // 'voice.test',
+        'Content-Type' => 'application/x-www-form-urlencoded; charset=UTF-8',
+        'User-Agent'   => 'TwilioProxy/1.1',
+        'Connection'   => $option{keepalive} ? 'keep-alive' : 'close',
+        'Content-Length' => length $body,
+    );
+
+    push @headers, 'X-Twilio-Signature' => $signature if defined $signature;
+    push @headers, @{ $option{headers} || [] };
+
+    my $method = $option{method} // 'POST';
+    my $text = "$method $target HTTP/1.1\r\n";
+    $text .= shift(@headers) . ': ' . shift(@headers) . "\r\n" while @headers;
+
+    return "$text\r\n$body";
+}
+
+sub params {
+    my ($self, $call, %over) = @_;
+
+    my %params = (
+        AccountSid => $self->account,
+        ApiVersion => '2010-04-01',
+        CallSid    => $call // 'CA00000000000000000000000000000001',
+        CallStatus => 'in-progress',
+        Called     => '+15005550009',
+        Caller     => '+15005550006',
+        Direction  => 'inbound',
+        From       => '+15005550006',
+        FromCity   => '',
+        To         => '+15005550009',
+        %over,
+    );
+
+    return map { $_ => $params{$_} }
+        grep { defined $params{$_} } sort keys %params;
+}
+
+# Twilio, "Validating requests": HMAC-SHA1 over the URL and the sorted pairs.
+
+sub signature {
+    my ($self, $target, $params, $token) = @_;
+
+    my @pairs = map { [ $params->[2 * $_], $params->[2 * $_ + 1] ] }
+        0 .. (@$params / 2) - 1;
+    my ($text, %seen) = $self->public_url . $target;
+
+    for (sort { $a->[0] cmp $b->[0] || $a->[1] cmp $b->[1] } @pairs) {
+        $text .= "$_->[0]$_->[1]" unless $seen{"$_->[0]\0$_->[1]"}++;
+    }
+
+    utf8::encode($text) if utf8::is_utf8($text);
+
+    return encode_base64(hmac_sha1($text, $token // $self->token), '');
+}
+
+sub form {
+    my @pairs;
+
+    while (@_) {
+        push @pairs, join '=', map {
+            my $v = $_;
+            utf8::encode($v) if utf8::is_utf8($v);
+            $v =~ s/([^A-Za-z0-9_.~ -])/sprintf '%%%02X', ord $1/ge;
+            $v =~ tr/ /+/;
+            $v;
+        } splice @_, 0, 2;
+    }
+
+    return join '&', @pairs;
+}
+
+
+# --- the end ---------------------------------------------------------------
+
+sub watch {
+    my $seconds = $ENV{VOICE_TEST_TIMEOUT} || 600;
+
+    $SIG{ALRM} = sub { Test::More::fail("ended in $seconds seconds"); exit 1 };
+    $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+    alarm $seconds;
+}
+
+# Stops everything and checks the log now; otherwise done when the test ends.
+
+sub finish {
+    my ($self) = @_;
+
+    return 1 if $self->{finished}++ || $self->{owner} != $$;
+
+    $self->stop_daemons;
+    $self->stop;
+
+    my @problems = $self->problems;
+
+    Test::More::diag("in the log: $_") for @problems;
+    $self->{failed} = 1 if @problems;
+
+    return !$self->{failed};
+}
+
+sub keep {
+    my ($self) = @_;
+
+    my $logs = $ENV{VOICE_TEST_LOGS}
+        || ($ENV{VOICE_BUILD} || "$ROOT/build") . '/test-logs';
+    my $to = "$logs/" . basename($0) . ".$$-" . basename($self->{dir});
+
+    make_path($logs);
+    system 'cp', '-R', $self->{dir}, $to;
+    Test::More::diag("logs are kept in $to");
+}
+
+END {
+    my $status = $?;
+
+    alarm 0;
+
+    for my $edge (grep { $_->{owner} == $$ } @edges) {
+        $status ||= 1 unless $edge->finish;
+    }
+
+    my $failed = $status || !Test::More->builder->is_passing;
+
+    for my $edge (grep { $_->{owner} == $$ } @edges) {
+        $edge->keep if $failed || $ENV{VOICE_TEST_KEEP};
+        remove_tree($edge->{dir});
+    }
+
+    $? = $status;
+}
+
+
+package Voice::Edge::Response;
+
+sub parse {
+    my ($class, $raw) = @_;
+
+    my ($head, $body) = split /\r\n\r\n/, $raw, 2;
+    my ($line, @lines) = split /\r\n/, $head // '';
+    my ($status) = ($line // '') =~ m{^HTTP/\d\S* (\d+)};
+    my @headers = map { /^([^:]+):\s*(.*)/s ? [ $1, $2 ] : () } @lines;
+
+    my $self = bless { raw => $raw, head => $head, status => $status // 0,
+                       headers => \@headers, body => $body // '' }, $class;
+
+    $self->{body} = dechunk($self->{body})
+        if ($self->header('Transfer-Encoding') // '') eq 'chunked';
+
+    return $self;
+}
+
+sub dechunk {
+    my ($in) = @_;
+
+    my $out = '';
+
+    while ($in =~ s/^([0-9A-Fa-f]+)[^\r\n]*\r\n//) {
+        my $n = hex $1 or last;
+        $out .= substr $in, 0, $n, '';
+        $in =~ s/^\r\n//;
+    }
+
+    return $out;
+}
+
+sub raw     { $_[0]{raw} }
+sub head    { $_[0]{head} }
+sub status  { $_[0]{status} }
+sub body    { $_[0]{body} }
+sub headers { @{ $_[0]{headers} } }
+
+sub header {
+    my ($self, $name) = @_;
+
+    my @values = map { $_->[1] }
+        grep { lc $_->[0] eq lc $name } $self->headers;
+
+    return wantarray ? @values : $values[0];
+}
+
+sub json { JSON::PP->new->utf8->decode($_[0]{body}) }
+
+1;
