@@ -1,0 +1,269 @@
+# What "scripts/run" gives nginx: keys, folders, and the rendered templates.
+
+
+settings_random()
+{
+    od -A n -t x1 -N "$1" /dev/urandom | tr -d ' \n'
+}
+
+
+settings_keys()
+{
+    keys=$VOICE_VAR/keys
+
+    for key in voice.key:32 twilio-local.token:16 stand-in.key:16; do
+        if [ ! -s "$keys/${key%:*}" ]; then
+            settings_random "${key#*:}" > "$keys/${key%:*}"
+        fi
+    done
+
+    if [ -n "${TWILIO_AUTH_TOKEN-}" ]; then
+        printf '%s\n' "$TWILIO_AUTH_TOKEN" > "$keys/twilio.token"
+    else
+        cp "$keys/twilio-local.token" "$keys/twilio.token"
+    fi
+}
+
+
+# Workers run as www-data when root starts nginx, and open the speech cache
+# and temporary files themselves.  They can not reach below /root or another
+# closed folder: then those files, and only those, live under /var/tmp.  The
+# alternative, workers as root, would be a poor thing to show.
+
+settings_work()
+{
+    VOICE_USER=
+    VOICE_WORK=$VOICE_VAR/work
+
+    if [ "$(id -u)" = 0 ]; then
+        VOICE_USER='user www-data;'
+
+        chmod 711 "$VOICE_VAR"
+
+        if ! setpriv --reuid www-data --regid www-data --clear-groups \
+            test -x "$VOICE_VAR"
+        then
+            if [ -s "$VOICE_VAR/work.path" ]; then
+                VOICE_WORK=$(cat "$VOICE_VAR/work.path")
+            fi
+
+            # only a folder of root's: others may write to /var/tmp
+
+            if [ ! -d "$VOICE_WORK" ] || [ -L "$VOICE_WORK" ] \
+                || [ "$(stat -c %u "$VOICE_WORK")" != 0 ] \
+                || [ "${VOICE_WORK#/var/tmp/}" = "$VOICE_WORK" ]
+            then
+                VOICE_WORK=$(mktemp -d /var/tmp/voice-edge-XXXXXX)
+                echo "$VOICE_WORK" > "$VOICE_VAR/work.path"
+            fi
+        fi
+    fi
+
+    mkdir -p "$VOICE_WORK"
+
+    if [ "$(id -u)" = 0 ]; then
+        chmod 711 "$VOICE_WORK"
+    fi
+}
+
+
+# settings_url NAME URL: sets NAME_SCHEME, _SERVER, _HOST, _PATH and _TLS
+
+settings_url()
+{
+    url_scheme=${2%%://*}
+    url_rest=${2#*://}
+    url_host=${url_rest%%/*}
+    url_path=${url_rest#"$url_host"}
+
+    while [ "${url_path%/}" != "$url_path" ]; do
+        url_path=${url_path%/}
+    done
+
+    case $url_scheme in
+        http)   url_port=80 ;;
+        https)  url_port=443 ;;
+        *)      url_port= ;;
+    esac
+
+    # a name, an address or a bracketed address, and a plain path: nothing
+    # that nginx would read as more than one word
+
+    if [ -z "$url_port" ] \
+        || ! printf '%s\n' "$url_host" | grep -Eq \
+               '^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$' \
+        || ! printf '%s\n' "$url_path" | grep -Eq '^[A-Za-z0-9._~/-]*$'
+    then
+        echo "run: $1_BASE_URL is not an http or https URL: $2" >&2
+        exit 1
+    fi
+
+    if printf '%s\n' "$url_host" | grep -Eq ':[0-9]{1,5}$'; then
+        url_server=$url_host
+    else
+        url_server=$url_host:$url_port
+    fi
+
+    url_tls=
+
+    if [ "$url_scheme" = https ]; then
+        url_tls=$(
+            TLS_NAME=$(printf '%s' "$url_server" | sed 's/:[0-9]*$//')
+            export TLS_NAME
+            envsubst '$TLS_NAME' \
+                < "$VOICE_ROOT/conf/templates/tls.conf.template"
+        )
+    fi
+
+    eval "$1_SCHEME=\$url_scheme $1_SERVER=\$url_server" \
+         "$1_HOST=\$url_host $1_PATH=\$url_path $1_TLS=\$url_tls"
+}
+
+
+# settings_secret NAME FILE KEY: sets NAME_SECRET
+
+settings_secret()
+{
+    rm -f "$VOICE_VAR/keys/$2.key"
+    eval "$1_SECRET="
+
+    if [ -n "$3" ]; then
+        printf '%s\n' "$3" > "$VOICE_VAR/keys/$2.key"
+        eval "$1_SECRET='voice_secret \$$2_key \"'\"\$VOICE_VAR\"'/keys/$2.key\";'"
+    fi
+}
+
+
+# settings_word NAME PATTERN
+
+settings_word()
+{
+    eval "word=\${$1-}"
+
+    if [ "$(printf '%s\n' "$word" | grep -Ecx -e "$2")" != 1 ] \
+        || [ "$(printf '%s\n' "$word" | wc -l)" != 1 ]
+    then
+        echo "run: $1 can not be \"$word\"" >&2
+        exit 1
+    fi
+}
+
+
+settings_render()
+{
+    settings_url OPENAI "$OPENAI_BASE_URL"
+    settings_url ELEVENLABS "$ELEVENLABS_BASE_URL"
+    settings_secret OPENAI openai "${OPENAI_API_KEY-}"
+    settings_secret ELEVENLABS elevenlabs "${ELEVENLABS_API_KEY-}"
+
+    # an empty value: nginx sends no such header
+
+    OPENAI_AUTHORIZATION='""'
+    ELEVENLABS_KEY='""'
+
+    if [ -n "$OPENAI_SECRET" ]; then
+        OPENAI_AUTHORIZATION='"Bearer $openai_key"'
+    fi
+
+    if [ -n "$ELEVENLABS_SECRET" ]; then
+        ELEVENLABS_KEY='$elevenlabs_key'
+    fi
+
+    OPENAI_MODEL=${OPENAI_MODEL:-gpt-4o-mini}
+    VOICE_WORKERS=${VOICE_WORKERS:-2}
+    VOICE_PUBLIC_URL=${VOICE_PUBLIC_URL:-http://127.0.0.1:$VOICE_PORT}
+    VOICE_PUBLIC_URL=${VOICE_PUBLIC_URL%/}
+    VOICE_FLOWS=${VOICE_FLOWS:-$VOICE_ROOT/conf/flows/*.json}
+
+    case $VOICE_FLOWS in
+        /*)  ;;
+        *)   VOICE_FLOWS=$PWD/$VOICE_FLOWS ;;
+    esac
+
+    settings_flow
+
+    VOICE_VOICE=${ELEVENLABS_VOICE_ID:+ voice=$ELEVENLABS_VOICE_ID}
+    VOICE_ACCOUNT=${TWILIO_ACCOUNT_SID:+voice_account_sid $TWILIO_ACCOUNT_SID;}
+    VOICE_NUMBER=
+
+    if [ -n "${TWILIO_PHONE_NUMBER-}" ]; then
+        VOICE_NUMBER="voice_number $TWILIO_PHONE_NUMBER"
+        VOICE_NUMBER="$VOICE_NUMBER flow=$VOICE_FLOW$VOICE_VOICE;"
+    fi
+
+    # what is written into nginx.conf may not bring directives of its own
+
+    settings_word VOICE_PORT '[0-9]{1,5}'
+    settings_word VOICE_WORKERS '[0-9]{1,3}|auto'
+    settings_word VOICE_PUBLIC_URL 'https?://[][A-Za-z0-9.:-]+'
+    settings_word OPENAI_MODEL '[A-Za-z0-9._:/@-]+'
+    settings_word ELEVENLABS_VOICE_ID '[A-Za-z0-9_-]*'
+    settings_word TWILIO_ACCOUNT_SID '[A-Za-z0-9]*'
+    settings_word TWILIO_PHONE_NUMBER '(\+[0-9]{6,15})?'
+    settings_word VOICE_FLOW '[a-z][a-z0-9_]*'
+    settings_word VOICE_VAR '[^"$\\]+'
+    settings_word VOICE_FLOWS '[^"$\\]+'
+
+    names='VOICE_MODULE VOICE_USER VOICE_VAR VOICE_WORK VOICE_WORKERS
+        VOICE_PORT VOICE_PUBLIC_URL VOICE_FLOWS VOICE_FLOW VOICE_VOICE
+        VOICE_NUMBER VOICE_ACCOUNT
+        OPENAI_SECRET OPENAI_SERVER OPENAI_SCHEME OPENAI_HOST OPENAI_PATH
+        OPENAI_AUTHORIZATION OPENAI_TLS OPENAI_MODEL
+        ELEVENLABS_SECRET ELEVENLABS_SERVER ELEVENLABS_SCHEME ELEVENLABS_HOST
+        ELEVENLABS_PATH ELEVENLABS_KEY ELEVENLABS_TLS'
+
+    list=
+
+    for name in $names; do
+        list="$list \${$name}"
+    done
+
+    for template in nginx.conf providers.conf; do
+        (
+            # shellcheck disable=SC2086,SC2163
+            export $names
+            envsubst "$list" < "$VOICE_ROOT/conf/templates/$template.template"
+        ) > "$VOICE_VAR/conf/$template"
+    done
+}
+
+
+# The flow that answers: "general", else the first one that there is.
+
+settings_flow()
+{
+    VOICE_FLOW=
+
+    for file in $VOICE_FLOWS; do
+        case $file in
+            *.schema.json)  continue ;;
+        esac
+
+        name=$(jq -r '.name // empty' "$file" 2>/dev/null) || name=
+
+        if [ "$name" = general ]; then
+            VOICE_FLOW=general
+        else
+            VOICE_FLOW=${VOICE_FLOW:-$name}
+        fi
+    done
+
+    # a flow that can not be read is explained by "nginx -t"
+
+    VOICE_FLOW=${VOICE_FLOW:-general}
+}
+
+
+# what scripts/phone needs to know, its secret included
+
+settings_phone()
+{
+    jq -n --arg base "http://127.0.0.1:$VOICE_PORT" \
+        --arg public_url "$VOICE_PUBLIC_URL" \
+        --rawfile token "$VOICE_VAR/keys/twilio.token" \
+        --arg account "${TWILIO_ACCOUNT_SID:-AC00000000000000000000000000000001}" \
+        --arg to "${TWILIO_PHONE_NUMBER:-+15005550009}" \
+        --argjson captions "$captions" \
+        '{$base, $public_url, token: ($token | rtrimstr("\n")), $account, $to,
+          from: "+15005550006", $captions}' > "$VOICE_VAR/phone.json"
+}
