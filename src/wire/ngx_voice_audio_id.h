@@ -18,7 +18,10 @@
 #define NGX_VOICE_AUDIO_ID_LEN      43
 
 
-/* The first half of the SHA-256 of the parts, each preceded by its length. */
+/*
+ * A digest of the parts: half of an HMAC-SHA256 with a public key, each part
+ * preceded by its length.
+ */
 
 void ngx_voice_audio_digest(const ngx_str_t *parts, ngx_uint_t n,
     u_char digest[NGX_VOICE_AUDIO_DIGEST_LEN]);

@@ -13,6 +13,22 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include <cjson/cJSON.h>
+
+
+/* Members of the parsed body; any may be NULL, code may be a number. */
+
+typedef struct {
+    cJSON  *message;
+    cJSON  *code;
+    cJSON  *type;
+} ngx_voice_provider_fault_t;
+
+
+/* NGX_OK if the tree is an error in a known shape, or NGX_DECLINED. */
+
+ngx_int_t ngx_voice_provider_error_find(cJSON *json,
+    ngx_voice_provider_fault_t *fault);
 
 /*
  * code and message come with data = the caller's buffer and len = its size,

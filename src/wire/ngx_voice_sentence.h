@@ -33,6 +33,7 @@ typedef struct {
     size_t                  max;
     ngx_int_t               rc;
     unsigned                first:1;
+    unsigned                line:1;     /* the buffer begins a line */
 } ngx_voice_sentence_t;
 
 

@@ -25,8 +25,9 @@
  * The URL is scheme "://" authority target; the target is the request target
  * as it was received, query included, never a normalised or rewritten one.
  * For "wss" give that scheme: it is what is signed.  n is 0 if the body is
- * not a form.  Tried in turn: the URL as given, without its port, with the
- * default port of the scheme.
+ * not a form.  Tried in turn: the URL as given; without its port, or, if it
+ * has none, with the default port of the scheme; the same with "'" in the
+ * query as "%27".  Userinfo in the authority is hashed as it is: leave it out.
  *
  * scratch is room for n pointers.  An empty token verifies nothing.
  *
@@ -48,7 +49,8 @@ ngx_int_t ngx_voice_signature_body_sha256(ngx_str_t *target, u_char *body,
 
 /*
  * HMAC-SHA256 over the parts, each preceded by its length as eight bytes, so
- * that moving a byte from one part to the next changes the result.
+ * that moving a byte from one part to the next changes the result.  Let the
+ * first part name the purpose where one key has several.
  */
 
 void ngx_voice_mac(ngx_str_t *key, const ngx_str_t *parts, ngx_uint_t n,
