@@ -1,6 +1,6 @@
 
 #include "ngx_voice_json.h"
-#include "ngx_voice_text.h"
+#include "ngx_voice_utf8.h"
 
 
 /* cJSON copies a number into 64 bytes and drops the rest */
@@ -328,7 +328,7 @@ ngx_voice_json_string(ngx_voice_json_t *j, ngx_uint_t name)
             return ngx_voice_json_fail(j, p, "control character in a string");
 
         } else {
-            n = ngx_voice_text_utf8_len(p, j->last - p, &ch, &bad);
+            n = ngx_voice_utf8_len(p, j->last - p, &ch, &bad);
 
             if (n == 0) {
                 return ngx_voice_json_fail(j, p, "invalid UTF-8");

@@ -1,6 +1,7 @@
 
 #include "ngx_voice_sentence.h"
 #include "ngx_voice_text.h"
+#include "ngx_voice_utf8.h"
 
 
 /* how far behind max a decision may look; a decision never needs more */
@@ -360,7 +361,7 @@ ngx_voice_sentence_at(ngx_voice_sentence_t *s, ngx_voice_sentence_view_t *v,
     for (j = i; j < v->n; j += n) {
 
         if (v->p[j] >= 0xc0 && !v->full && !v->end
-            && ngx_voice_text_utf8_len(v->p + j, v->n - j, &ch, &bad) == 0
+            && ngx_voice_utf8_len(v->p + j, v->n - j, &ch, &bad) == 0
             && bad == v->n - j)
         {
             *next = i;
@@ -419,7 +420,7 @@ ngx_voice_sentence_closed(ngx_voice_sentence_view_t *v, size_t i, size_t *next)
     for ( ;; ) {
 
         if (i < v->n && v->p[i] >= 0xc0 && !v->full && !v->end
-            && ngx_voice_text_utf8_len(v->p + i, v->n - i, &ch, &bad) == 0
+            && ngx_voice_utf8_len(v->p + i, v->n - i, &ch, &bad) == 0
             && bad == v->n - i)
         {
             return ngx_voice_sentence_wait;

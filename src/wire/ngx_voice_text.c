@@ -1,5 +1,6 @@
 
 #include "ngx_voice_text.h"
+#include "ngx_voice_utf8.h"
 
 
 typedef struct {
@@ -171,80 +172,11 @@ ngx_voice_text_utf8_cut(u_char *p, size_t len, size_t max)
         /* void */
     }
 
-    if (ngx_voice_text_utf8_len(p + i, len - i, &ch, &bad) > max - i) {
+    if (ngx_voice_utf8_len(p + i, len - i, &ch, &bad) > max - i) {
         return i;
     }
 
     return max;
-}
-
-
-size_t
-ngx_voice_text_utf8_len(const u_char *p, size_t len, uint32_t *ch, size_t *bad)
-{
-    u_char    low, high;
-    size_t    i, n;
-    uint32_t  value;
-
-    *bad = 1;
-
-    if (len == 0) {
-        return 0;
-    }
-
-    if (p[0] < 0x80) {
-        *ch = p[0];
-        return 1;
-    }
-
-    low = 0x80;
-    high = 0xbf;
-
-    if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-        n = 2;
-        value = p[0] & 0x1f;
-
-    } else if ((p[0] & 0xf0) == 0xe0) {
-        n = 3;
-        value = p[0] & 0x0f;
-
-        if (p[0] == 0xe0) {
-            low = 0xa0;             /* shorter is possible */
-
-        } else if (p[0] == 0xed) {
-            high = 0x9f;            /* surrogates */
-        }
-
-    } else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-        n = 4;
-        value = p[0] & 0x07;
-
-        if (p[0] == 0xf0) {
-            low = 0x90;
-
-        } else if (p[0] == 0xf4) {
-            high = 0x8f;            /* U+10FFFF is the last */
-        }
-
-    } else {
-        return 0;
-    }
-
-    for (i = 1; i < n; i++) {
-
-        if (i == len || p[i] < low || p[i] > high) {
-            *bad = i;
-            return 0;
-        }
-
-        value = value << 6 | (p[i] & 0x3f);
-        low = 0x80;
-        high = 0xbf;
-    }
-
-    *ch = value;
-
-    return n;
 }
 
 
@@ -271,7 +203,7 @@ ngx_voice_text_pass(u_char *p, size_t len)
             continue;
         }
 
-        n = ngx_voice_text_utf8_len(p, last - p, &ch, &bad);
+        n = ngx_voice_utf8_len(p, last - p, &ch, &bad);
 
         if (n == 0) {
             w.dropped = 1;

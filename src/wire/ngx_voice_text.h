@@ -40,15 +40,5 @@ ngx_uint_t ngx_voice_text_withheld(ngx_str_t *from);
 
 size_t ngx_voice_text_utf8_cut(u_char *p, size_t len, size_t max);
 
-/*
- * The length of the valid UTF-8 sequence at p (1 to 4) and its character, or
- * 0: overlong, surrogate, beyond U+10FFFF, cut.  *bad is then the length of
- * the maximal bad part (Unicode, "U+FFFD Substitution of Maximal Subparts"),
- * from 1 on.
- */
-
-size_t ngx_voice_text_utf8_len(const u_char *p, size_t len, uint32_t *ch,
-    size_t *bad);
-
 
 #endif /* _NGX_VOICE_TEXT_H_INCLUDED_ */

@@ -1,6 +1,6 @@
 
 #include "ngx_voice_twiml.h"
-#include "ngx_voice_text.h"
+#include "ngx_voice_utf8.h"
 
 
 static void ngx_voice_twiml_write(ngx_voice_twiml_t *w, const void *data,
@@ -244,7 +244,7 @@ ngx_voice_twiml_escape(ngx_voice_twiml_t *w, const ngx_str_t *s,
                 replacement = "";
 
             } else if (*p >= 0x80) {
-                len = ngx_voice_text_utf8_len(p, last - p, &ch, &bad);
+                len = ngx_voice_utf8_len(p, last - p, &ch, &bad);
 
                 if (len == 0) {
                     len = bad;
