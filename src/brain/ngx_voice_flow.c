@@ -1808,6 +1808,7 @@ ngx_voice_flow_name(ngx_voice_flow_ctx_t *ctx, ngx_voice_line_t *line,
     }
 
     ngx_memzero(part, sizeof(ngx_voice_part_t));
+    ngx_str_set(&part->text, "");
 
     if (bar) {
         part->text.data = bar + 1;
