@@ -21,6 +21,8 @@ my $shipped = "$root/conf/flows/general.json";
 my $check = "$dir/flow_check";
 my ($true, $false) = (JSON::PP::true, JSON::PP::false);
 
+mkdir "$dir/cases";
+
 my $log = `make -C '$root/t/flow' OUT='$dir' SAN=1 2>&1`;
 ok(-x $check, 'flow_check builds') or BAIL_OUT($log);
 
@@ -482,7 +484,10 @@ is(join(' ', run($check, '--key', $flow, '0', '1', '*', '#', 'x')),
 is(join(' ', @met), '0 goodbye 0 goodbye 1 goodbye 2 human 3 human '
     . 'none none none 0 goodbye none', 'rules of general.json');
 
-# Any bytes.
+is((run($check, '--starve', $_))[0], 'ok', 'memory may run out anywhere')
+    for $shipped, $flow;
+
+# Any bytes.  The cases above are its seeds.
 
 SKIP: {
     skip 'no clang', 2 if system('clang --version >/dev/null 2>&1');
@@ -492,8 +497,8 @@ SKIP: {
 
     mkdir "$dir/corpus";
     my $runs = $ENV{VOICE_FUZZ_RUNS} || 20000;
-    $log = `cd '$dir' && ./flow_fuzz -seed=1 -runs=$runs -max_len=8192 \\
-        -dict='$root/t/flow/flow.dict' corpus '$root/t/flow/corpus' \\
+    $log = `cd '$dir' && ./flow_fuzz -seed=1 -runs=$runs -max_len=20000 \\
+        -dict='$root/t/flow/flow.dict' corpus cases '$root/t/flow/corpus' \\
         '$root/conf/flows' 2>&1`;
     is($?, 0, "$runs fuzz runs") or diag(substr $log, -8000);
 }
@@ -577,7 +582,7 @@ sub run {
 sub write_file {
     my ($name, $text) = @_;
 
-    my $file = "$dir/case-$name.json";
+    my $file = "$dir/cases/$name.json";
 
     open my $out, '>:raw', $file or die "$file: $!";
     print $out $text;

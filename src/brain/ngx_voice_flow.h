@@ -141,9 +141,10 @@ typedef struct {
 
 
 /*
- * A syntax error has a line and a column, from 1, and an empty pointer; an
- * error of meaning has the JSON Pointer (RFC 6901) of the value, "" for the
- * whole file, and line 0.  A key written twice may have both.
+ * A syntax error, a key written twice among them, has a line and a column,
+ * from 1, and the pointer of the place as far as it is known; an error of
+ * meaning has line 0 and the JSON Pointer (RFC 6901) of the value, "" for the
+ * whole file.  Pointer and reason are printed with a space between.
  */
 
 typedef struct {

@@ -5,6 +5,7 @@
  * flow_check --render FILE [FACT=TEXT...] lines as the caller hears them
  * flow_check --match FILE WORDS...        the rule that the words meet
  * flow_check --key FILE DIGIT...          what a key does
+ * flow_check --starve FILE                fails each allocation in its turn
  */
 
 
@@ -275,6 +276,41 @@ match(ngx_voice_flow_t *flow, char **arg)
 }
 
 
+static ngx_int_t
+starve(const char *name)
+{
+    ngx_int_t                rc;
+    ngx_str_t                text;
+    ngx_uint_t               n;
+    ngx_pool_t              *pool;
+    ngx_voice_flow_t        *flow;
+    ngx_voice_flow_error_t   err;
+
+    text = slurp(name);
+    rc = NGX_ERROR;
+
+    for (n = 1; rc == NGX_ERROR; n++) {
+        pool_shim_count = 0;
+        pool_shim_fail = n;
+
+        pool = ngx_create_pool(4096, NULL);
+        rc = ngx_voice_flow_parse(pool, &text, &flow, &err);
+
+        if (rc == NGX_OK) {
+            ngx_voice_flow_free(flow);
+        }
+
+        ngx_destroy_pool(pool);
+    }
+
+    free(text.data);
+
+    printf("%s\n", rc == NGX_OK && n > 20 ? "ok" : err.reason);
+
+    return rc;
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -284,6 +320,10 @@ main(int argc, char **argv)
 
     if (argc < 2) {
         die("needs", "FILE");
+    }
+
+    if (strcmp(argv[1], "--starve") == 0 && argc > 2) {
+        return starve(argv[2]) == NGX_OK ? 0 : 1;
     }
 
     if (argv[1][0] == '-' && argc > 2) {
