@@ -4,8 +4,10 @@
 
 process_born()
 {
-    # field 22, counted behind the name, which may hold anything
-    sed -n 's/^.*) //p' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+    # field 22, counted behind the name, which may hold anything; a zombie
+    # that nobody has collected yet is dead
+    sed -n 's/^.*) \([^ZX] \)/\1/p' "/proc/$1/stat" 2>/dev/null \
+        | cut -d ' ' -f 20
 }
 
 
@@ -41,12 +43,12 @@ process_alive()
 }
 
 
-# process_stop FILE SIGNAL: the signal, after ten seconds TERM, then KILL
+# process_stop FILE SIGNAL SECONDS: the signal, then after that time KILL
 
 process_stop()
 {
-    for process_signal in "$2" TERM KILL; do
-        process_tries=100
+    for process_signal in "$2" KILL; do
+        process_tries=$(($3 * 10))
 
         process_alive "$1" || break
         kill -s "$process_signal" "$process_pid" 2>/dev/null || :
@@ -65,8 +67,16 @@ process_stop()
 
 process_stop_all()
 {
-    process_stop "$1/edge" TERM
-    process_stop "$1/nginx" QUIT
-    process_stop "$1/model" TERM
-    process_stop "$1/speech" TERM
+    process_stop "$1/edge" TERM 30
+    process_stop_servers "$1"
+}
+
+
+# nginx leaves when its calls are over; a turn ends within seconds
+
+process_stop_servers()
+{
+    process_stop "$1/nginx" QUIT 20
+    process_stop "$1/model" TERM 2
+    process_stop "$1/speech" TERM 2
 }

@@ -970,12 +970,17 @@ sub form {
 
 # --- the end ---------------------------------------------------------------
 
+my $ev_guard;
+
 sub watch {
     my $seconds = $ENV{VOICE_TEST_TIMEOUT} || 600;
 
     $SIG{ALRM} = sub { Test::More::fail("ended in $seconds seconds"); exit 1 };
     $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
     alarm $seconds;
+
+    # libev's loop does not run Perl's handlers until something else happens
+    $ev_guard = EV::timer($seconds, 0, $SIG{ALRM}) if $INC{'EV.pm'};
 }
 
 # Stops everything and checks the log now; otherwise done when the test ends.
