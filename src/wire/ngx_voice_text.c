@@ -291,12 +291,18 @@ ngx_voice_text_ascii(ngx_voice_text_writer_t *w, u_char *p, u_char *last)
 
         /* between two words it stood for something, around them it did not */
 
-        if (ngx_voice_text_is_word(prev) && ngx_voice_text_is_word(next)) {
+        n = ngx_voice_text_run(p, last);
+
+        if (n == 1 && ngx_voice_text_is_word(prev)
+            && ngx_voice_text_is_word(next))
+        {
             ngx_voice_text_space(w);
-            return 1;
+
+        } else {
+            w->dropped = 1;
         }
 
-        break;
+        return n;
 
     case '`':
     case '>':
