@@ -299,6 +299,8 @@ ngx_http_voice_chat_lost(ngx_http_voice_ask_t *ask)
     ctx = ask->data;
 
     ngx_http_voice_chat_still(ctx);
+
+    ctx->chat.on_lost(ctx->chat.data);
 }
 
 

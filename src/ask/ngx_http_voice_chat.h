@@ -33,6 +33,9 @@ typedef ngx_int_t (*ngx_http_voice_chat_text_pt)(void *data, ngx_str_t *text);
 typedef void (*ngx_http_voice_chat_done_pt)(void *data,
     ngx_http_voice_chat_t *chat, const char *cause);
 
+/* the worker leaves by force: free what is yours, nothing else */
+typedef void (*ngx_http_voice_chat_lost_pt)(void *data);
+
 
 typedef struct {
     ngx_str_t                    uri;         /* internal location */
@@ -45,6 +48,7 @@ struct ngx_http_voice_chat_s {
     void                        *data;
     ngx_http_voice_chat_text_pt  on_text;
     ngx_http_voice_chat_done_pt  on_done;
+    ngx_http_voice_chat_lost_pt  on_lost;
 
     ngx_http_voice_model_t      *model;
     ngx_http_conf_ctx_t         *ctx;

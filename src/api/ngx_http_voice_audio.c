@@ -1,0 +1,450 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_voice_audio.h"
+#include "../call/ngx_voice_wait.h"
+#include "../wire/ngx_voice_audio_id.h"
+
+
+/* what a GET waits for speech beyond the time that speech itself has, in ms */
+#define NGX_HTTP_VOICE_AUDIO_SLACK  1000
+
+
+typedef struct {
+    ngx_http_request_t          *request;
+    ngx_http_voice_speech_t      speech;
+    ngx_str_t                    content_type;
+    ngx_str_t                    etag;
+    ngx_event_t                  timer;
+    ngx_voice_waiter_t           waiter;
+    u_char                       digest[NGX_VOICE_DIGEST];
+} ngx_http_voice_audio_ctx_t;
+
+
+typedef struct {
+    ngx_str_t                    extension;
+    ngx_str_t                    content_type;
+} ngx_http_voice_audio_type_t;
+
+
+static ngx_int_t ngx_http_voice_audio_name(ngx_http_request_t *r,
+    ngx_http_voice_audio_ctx_t *ctx, ngx_array_t *keys);
+static ngx_int_t ngx_http_voice_audio_unchanged(
+    ngx_http_voice_audio_ctx_t *ctx);
+static ngx_int_t ngx_http_voice_audio_serve(ngx_http_voice_audio_ctx_t *ctx);
+static void ngx_http_voice_audio_event(ngx_event_t *ev);
+static void ngx_http_voice_audio_timeout(ngx_event_t *ev);
+static void ngx_http_voice_audio_cleanup(void *data);
+static ngx_int_t ngx_http_voice_audio_header_filter(ngx_http_request_t *r);
+static ngx_http_voice_audio_ctx_t *ngx_http_voice_audio_of(
+    ngx_http_request_t *r);
+static ngx_int_t ngx_http_voice_audio_header(ngx_http_request_t *r,
+    const char *name, const char *value);
+
+
+static ngx_http_voice_audio_type_t  ngx_http_voice_audio_types[] = {
+    { ngx_string("mp3"), ngx_string("audio/mpeg") },
+    { ngx_string("wav"), ngx_string("audio/wav") },
+    { ngx_null_string, ngx_null_string }
+};
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+
+
+ngx_int_t
+ngx_http_voice_audio(ngx_http_request_t *r, ngx_http_voice_speech_t *speech,
+    ngx_array_t *keys)
+{
+    ngx_int_t                    rc;
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_voice_audio_ctx_t  *ctx;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_voice_audio_ctx_t));
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_voice_audio_ctx_t));
+
+    ctx->request = r;
+    ctx->speech = *speech;
+
+    ctx->timer.handler = ngx_http_voice_audio_timeout;
+    ctx->timer.data = ctx;
+    ctx->timer.log = r->connection->log;
+
+    cln->handler = ngx_http_voice_audio_cleanup;
+
+    if (ngx_http_voice_audio_name(r, ctx, keys) != NGX_OK) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    if (ngx_http_voice_audio_unchanged(ctx) == NGX_OK) {
+        return NGX_HTTP_NOT_MODIFIED;
+    }
+
+    rc = ngx_http_voice_audio_serve(ctx);
+
+    if (rc != NGX_AGAIN) {
+        return rc;
+    }
+
+    r->main->count++;
+    r->read_event_handler = ngx_http_block_reading;
+
+    ngx_add_timer(&ctx->timer, speech->timeout + NGX_HTTP_VOICE_AUDIO_SLACK);
+
+    return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_http_voice_audio_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_voice_audio_header_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_voice_audio_name(ngx_http_request_t *r,
+    ngx_http_voice_audio_ctx_t *ctx, ngx_array_t *keys)
+{
+    u_char                       *p, *dot, *last;
+    ngx_http_voice_audio_type_t  *type;
+
+    last = r->uri.data + r->uri.len;
+    dot = NULL;
+
+    for (p = last; p > r->uri.data && p[-1] != '/'; p--) {
+        if (p[-1] == '.' && dot == NULL) {
+            dot = p - 1;
+        }
+    }
+
+    if (dot == NULL) {
+        return NGX_DECLINED;
+    }
+
+    for (type = ngx_http_voice_audio_types; type->extension.len; type++) {
+        if (type->extension.len == (size_t) (last - dot - 1)
+            && ngx_strncmp(type->extension.data, dot + 1, last - dot - 1)
+               == 0)
+        {
+            break;
+        }
+    }
+
+    if (type->extension.len == 0
+        || ngx_voice_audio_id_parse(keys->elts, keys->nelts, p, dot - p,
+                                    ctx->digest)
+           != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx->content_type = type->content_type;
+
+    /* the name is the content: a part of it is as good a tag as any */
+
+    ctx->etag.len = NGX_VOICE_AUDIO_ID_LEN / 2 + 2;
+    ctx->etag.data = ngx_pnalloc(r->pool, ctx->etag.len + 1);
+
+    if (ctx->etag.data == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_sprintf(ctx->etag.data, "\"%*s\"%Z",
+                (size_t) NGX_VOICE_AUDIO_ID_LEN / 2, p);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_voice_audio_unchanged(ngx_http_voice_audio_ctx_t *ctx)
+{
+    ngx_table_elt_t  *h;
+
+    /*
+     * The core compares tags of what it sends; here nothing has to be looked
+     * up, because under this name there never was anything else.
+     */
+
+    h = ctx->request->headers_in.if_none_match;
+
+    if (h == NULL
+        || ngx_strnstr(h->value.data, (char *) ctx->etag.data, h->value.len)
+           == NULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* NGX_AGAIN: not yet */
+
+static ngx_int_t
+ngx_http_voice_audio_serve(ngx_http_voice_audio_ctx_t *ctx)
+{
+    ngx_str_t            uri, none, text;
+    ngx_http_request_t  *r;
+    ngx_voice_speech_e   state;
+    ngx_voice_profile_t  profile;
+
+    r = ctx->request;
+    ngx_str_null(&none);
+
+    if (!ctx->waiter.active) {
+        ngx_voice_wait_add(&ctx->waiter,
+                           ngx_voice_wait_key(ctx->digest, NGX_VOICE_DIGEST),
+                           ngx_http_voice_audio_event, ctx,
+                           r->connection->log);
+    }
+
+    state = ngx_voice_speech_state(ctx->speech.zone, ctx->digest, 0);
+
+    if (state == NGX_VOICE_SPEECH_UNKNOWN) {
+
+        if (ngx_voice_speech_open(ctx->speech.zone, ctx->digest) != NGX_OK) {
+            return NGX_HTTP_SERVICE_UNAVAILABLE;
+        }
+
+        state = NGX_VOICE_SPEECH_NEW;
+    }
+
+    if (state == NGX_VOICE_SPEECH_NEW) {
+        state = ngx_http_voice_speech_want(&ctx->speech, ctx->digest, &none);
+    }
+
+    if (state == NGX_VOICE_SPEECH_FILLING) {
+        return NGX_AGAIN;
+    }
+
+    ngx_voice_wait_del(&ctx->waiter);
+
+    if (state == NGX_VOICE_SPEECH_FAILED) {
+
+        /* words without a sound are the provider's failure */
+
+        return (ngx_voice_speech_get(ctx->speech.zone, ctx->digest, r->pool,
+                                     &profile, &text)
+                == NGX_OK)
+               ? NGX_HTTP_BAD_GATEWAY : NGX_HTTP_NOT_FOUND;
+    }
+
+    uri = ngx_http_voice_speech_uri(&ctx->speech, r->pool, ctx->digest);
+
+    if (uri.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_internal_redirect(r, &uri, NULL);
+}
+
+
+static void
+ngx_http_voice_audio_event(ngx_event_t *ev)
+{
+    ngx_int_t                    rc;
+    ngx_connection_t            *c;
+    ngx_http_request_t          *r;
+    ngx_http_voice_audio_ctx_t  *ctx;
+
+    ctx = ev->data;
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    rc = ngx_http_voice_audio_serve(ctx);
+
+    if (rc != NGX_AGAIN) {
+
+        if (ctx->timer.timer_set) {
+            ngx_del_timer(&ctx->timer);
+        }
+
+        ngx_http_finalize_request(r, rc);
+    }
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_voice_audio_timeout(ngx_event_t *ev)
+{
+    ngx_connection_t            *c;
+    ngx_http_request_t          *r;
+    ngx_http_voice_audio_ctx_t  *ctx;
+
+    ctx = ev->data;
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_voice_wait_del(&ctx->waiter);
+
+    ngx_http_finalize_request(r, NGX_HTTP_GATEWAY_TIME_OUT);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_voice_audio_cleanup(void *data)
+{
+    ngx_http_voice_audio_ctx_t *ctx = data;
+
+    ngx_voice_wait_del(&ctx->waiter);
+
+    if (ctx->timer.timer_set) {
+        ngx_del_timer(&ctx->timer);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_voice_audio_header_filter(ngx_http_request_t *r)
+{
+    ngx_uint_t                   i;
+    ngx_list_part_t             *part;
+    ngx_table_elt_t             *h;
+    ngx_http_voice_audio_ctx_t  *ctx;
+
+    if (!r->internal
+        || r != r->main
+        || r->headers_out.status != NGX_HTTP_OK
+        || (ctx = ngx_http_voice_audio_of(r)) == NULL)
+    {
+        return ngx_http_next_header_filter(r);
+    }
+
+    /* the provider's headers are about our account, not about the sound */
+
+    part = &r->headers_out.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */; i++) {
+
+        if (i >= part->nelts) {
+
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        h[i].hash = 0;
+    }
+
+    r->headers_out.content_type = ctx->content_type;
+    r->headers_out.content_type_len = ctx->content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_http_clear_last_modified(r);
+
+#if (NGX_HTTP_CACHE)
+
+    /* an answer that came chunked has its length only in the cache */
+
+    if (r->cached) {
+
+        if (r->headers_out.content_length_n == -1 && r->cache) {
+            r->headers_out.content_length_n = r->cache->length
+                                              - r->cache->body_start;
+        }
+
+        r->allow_ranges = 1;
+    }
+
+#endif
+
+    if (ngx_http_voice_audio_header(r, "Cache-Control",
+                                    "public, max-age=31536000, immutable")
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "ETag");
+    h->value = ctx->etag;
+
+    r->headers_out.etag = h;
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* an internal redirect wipes a request's contexts, not its cleanups */
+
+static ngx_http_voice_audio_ctx_t *
+ngx_http_voice_audio_of(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_voice_audio_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_http_voice_audio_header(ngx_http_request_t *r, const char *name,
+    const char *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value.data = (u_char *) value;
+    h->value.len = ngx_strlen(value);
+
+    return NGX_OK;
+}

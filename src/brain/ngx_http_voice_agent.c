@@ -1,0 +1,92 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_voice_agent.h"
+#include "../wire/ngx_voice_text.h"
+
+
+static ngx_str_t  ngx_http_voice_weekdays[] = {
+    ngx_string("Sunday"),
+    ngx_string("Monday"),
+    ngx_string("Tuesday"),
+    ngx_string("Wednesday"),
+    ngx_string("Thursday"),
+    ngx_string("Friday"),
+    ngx_string("Saturday")
+};
+
+
+static char  *ngx_http_voice_months[] = {
+    "January", "February", "March", "April", "May", "June", "July",
+    "August", "September", "October", "November", "December"
+};
+
+
+void
+ngx_http_voice_agent_facts(ngx_voice_call_view_t *call,
+    ngx_voice_facts_t *facts, ngx_http_voice_facts_buf_t *buf)
+{
+    ngx_tm_t  tm;
+
+    facts->caller.data = call->from;
+    facts->caller.len = call->from_len;
+
+    /* the keypad spelling of "anonymous" is nobody's number */
+
+    if (ngx_voice_text_withheld(&facts->caller)) {
+        facts->caller.len = 0;
+    }
+
+    facts->called.data = call->to;
+    facts->called.len = call->to_len;
+
+    ngx_localtime(ngx_time(), &tm);
+
+    facts->weekday = ngx_http_voice_weekdays[tm.ngx_tm_wday];
+
+    facts->date.data = buf->date;
+    facts->date.len = ngx_snprintf(buf->date, sizeof(buf->date), "%d %s %d",
+                                   tm.ngx_tm_mday,
+                                   ngx_http_voice_months[tm.ngx_tm_mon - 1],
+                                   tm.ngx_tm_year)
+                      - buf->date;
+
+    facts->time.data = buf->time;
+    facts->time.len = ngx_snprintf(buf->time, sizeof(buf->time), "%02d:%02d",
+                                   tm.ngx_tm_hour, tm.ngx_tm_min)
+                      - buf->time;
+}
+
+
+ngx_uint_t
+ngx_http_voice_agent_speaks(ngx_http_voice_agent_t *agent)
+{
+    return agent->speech.uri.len != 0 && agent->profile.voice.len != 0;
+}
+
+
+ngx_voice_speech_e
+ngx_http_voice_agent_speak(ngx_http_voice_agent_t *agent, ngx_str_t *text,
+    u_char digest[NGX_VOICE_DIGEST], ngx_str_t *sid)
+{
+    ngx_voice_speech_digest(&agent->profile, text, digest);
+
+    if (!ngx_http_voice_agent_speaks(agent)) {
+        return NGX_VOICE_SPEECH_FAILED;
+    }
+
+    if (ngx_voice_speech_put(agent->zone, digest, &agent->profile, text)
+        != NGX_OK)
+    {
+        return NGX_VOICE_SPEECH_FAILED;
+    }
+
+    return ngx_http_voice_speech_want(&agent->speech, digest, sid);
+}

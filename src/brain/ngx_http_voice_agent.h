@@ -1,0 +1,60 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#ifndef _NGX_HTTP_VOICE_AGENT_H_INCLUDED_
+#define _NGX_HTTP_VOICE_AGENT_H_INCLUDED_
+
+
+#include "ngx_voice_flow.h"
+#include "../ask/ngx_http_voice_chat.h"
+#include "../ask/ngx_http_voice_speech.h"
+#include "../call/ngx_voice_call.h"
+
+
+/*
+ * Who answers: a flow, and where its words and its voice come from.  Lives in
+ * a request or a turn; everything it points to is configuration.
+ */
+
+typedef struct {
+    ngx_voice_flow_t        *flow;
+    ngx_voice_zone_t        *zone;
+    ngx_http_conf_ctx_t     *ctx;
+    ngx_array_t             *models;    /* of ngx_http_voice_model_t */
+    ngx_http_voice_speech_t  speech;    /* uri.len is 0: <Say> only */
+    ngx_voice_profile_t      profile;
+    ngx_msec_t               first_token_timeout;
+    ngx_msec_t               token_timeout;
+} ngx_http_voice_agent_t;
+
+
+/* room for what ngx_http_voice_agent_facts() writes */
+
+typedef struct {
+    u_char                   date[32];
+    u_char                   time[8];
+} ngx_http_voice_facts_buf_t;
+
+
+/*
+ * What templates may name in this call: numbers, and the date and time of
+ * this server's clock and time zone.
+ */
+void ngx_http_voice_agent_facts(ngx_voice_call_view_t *call,
+    ngx_voice_facts_t *facts, ngx_http_voice_facts_buf_t *buf);
+
+/* whether words can be played at all; if not they are left to <Say> */
+ngx_uint_t ngx_http_voice_agent_speaks(ngx_http_voice_agent_t *agent);
+
+/*
+ * Makes words known and asks for their audio.  The state is final or
+ * FILLING; FAILED also where the agent has no voice.
+ */
+ngx_voice_speech_e ngx_http_voice_agent_speak(ngx_http_voice_agent_t *agent,
+    ngx_str_t *text, u_char digest[NGX_VOICE_DIGEST], ngx_str_t *sid);
+
+
+#endif /* _NGX_HTTP_VOICE_AGENT_H_INCLUDED_ */

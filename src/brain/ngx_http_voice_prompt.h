@@ -1,0 +1,30 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#ifndef _NGX_HTTP_VOICE_PROMPT_H_INCLUDED_
+#define _NGX_HTTP_VOICE_PROMPT_H_INCLUDED_
+
+
+#include "ngx_http_voice_agent.h"
+
+
+/*
+ * The JSON request to the model: persona, facts about the call, history in
+ * its bounds, the caller's last words.  said: what the agent has already
+ * spoken in this turn, when another worker began it; empty otherwise.
+ *
+ * NGX_OK and the body in pool, or NGX_ERROR without memory.
+ */
+ngx_int_t ngx_http_voice_prompt(ngx_http_voice_agent_t *agent,
+    ngx_http_voice_model_t *model, ngx_voice_call_view_t *call,
+    ngx_str_t *said, ngx_pool_t *pool, ngx_str_t *body);
+
+/* the model's name: the location's, else the flow's */
+ngx_str_t *ngx_http_voice_prompt_model(ngx_http_voice_agent_t *agent,
+    ngx_http_voice_model_t *model);
+
+
+#endif /* _NGX_HTTP_VOICE_PROMPT_H_INCLUDED_ */

@@ -1,0 +1,389 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_voice_turn.h"
+#include "ngx_http_voice_prompt.h"
+#include "../wire/ngx_voice_sentence.h"
+#include "../wire/ngx_voice_text.h"
+
+
+/*
+ * Bytes of a piece of speech.  The first may be short, so that the caller
+ * hears something early; the others are long enough to sound like sentences
+ * and short enough to be interrupted soon.
+ */
+#define NGX_HTTP_VOICE_PIECE_FIRST  24
+#define NGX_HTTP_VOICE_PIECE_MIN    48
+#define NGX_HTTP_VOICE_PIECE_MAX    280
+
+
+typedef struct ngx_http_voice_turn_piece_s  ngx_http_voice_turn_piece_t;
+
+struct ngx_http_voice_turn_piece_s {
+    ngx_str_t                     text;
+    ngx_http_voice_turn_piece_t  *next;
+};
+
+
+typedef struct {
+    ngx_pool_t                   *pool;
+    ngx_log_t                    *log;
+
+    ngx_http_voice_agent_t        agent;
+    ngx_voice_call_view_t         call;
+    ngx_str_t                     sid;
+    ngx_uint_t                    turn;
+    ngx_str_t                     said;     /* before we took over */
+
+    ngx_http_voice_chat_t        *chat;
+    ngx_uint_t                    model;    /* which one is asked */
+
+    ngx_voice_sentence_t          sentence;
+    ngx_http_voice_turn_piece_t  *pieces;   /* cut, not yet published */
+    ngx_http_voice_turn_piece_t **last;
+    ngx_event_t                   event;
+
+    ngx_uint_t                    published;
+    size_t                        size;     /* bytes of the answer */
+
+    unsigned                      over:1;   /* no more is wanted */
+} ngx_http_voice_turn_t;
+
+
+static ngx_int_t ngx_http_voice_turn_ask(ngx_http_voice_turn_t *turn);
+static ngx_int_t ngx_http_voice_turn_text(void *data, ngx_str_t *text);
+static ngx_int_t ngx_http_voice_turn_piece(void *data, ngx_str_t *piece);
+static void ngx_http_voice_turn_event(ngx_event_t *ev);
+static ngx_int_t ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn);
+static void ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
+    const char *cause);
+static void ngx_http_voice_turn_lost(void *data);
+static void ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn,
+    ngx_uint_t ok);
+static void ngx_http_voice_turn_free(ngx_http_voice_turn_t *turn);
+
+
+ngx_int_t
+ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call)
+{
+    u_char                 *buf;
+    ngx_str_t               said;
+    ngx_pool_t             *pool;
+    ngx_http_voice_turn_t  *turn;
+
+    pool = ngx_create_pool(4096, ngx_cycle->log);
+    if (pool == NULL) {
+        return NGX_ERROR;
+    }
+
+    turn = ngx_pcalloc(pool, sizeof(ngx_http_voice_turn_t));
+    buf = ngx_pnalloc(pool, 2 * NGX_HTTP_VOICE_PIECE_MAX);
+
+    if (turn == NULL || buf == NULL) {
+        ngx_destroy_pool(pool);
+        return NGX_ERROR;
+    }
+
+    turn->pool = pool;
+    turn->log = ngx_cycle->log;
+    turn->agent = *agent;
+    turn->call = *call;
+    turn->turn = call->turn;
+    turn->sid.data = turn->call.sid;
+    turn->sid.len = NGX_VOICE_SID_LEN;
+    turn->last = &turn->pieces;
+
+    turn->event.handler = ngx_http_voice_turn_event;
+    turn->event.data = turn;
+    turn->event.log = turn->log;
+
+    ngx_voice_answer_text(agent->zone, &turn->sid, turn->turn, &said);
+
+    turn->said.len = said.len;
+    turn->said.data = ngx_pstrdup(pool, &said);
+
+    if (turn->said.data == NULL) {
+        ngx_http_voice_turn_end(turn, 0);
+        return NGX_ERROR;
+    }
+
+    /* where something was spoken already, nothing has to be hurried */
+
+    ngx_voice_sentence_init(&turn->sentence, buf,
+                            2 * NGX_HTTP_VOICE_PIECE_MAX,
+                            said.len ? NGX_HTTP_VOICE_PIECE_MIN
+                                     : NGX_HTTP_VOICE_PIECE_FIRST,
+                            NGX_HTTP_VOICE_PIECE_MIN,
+                            NGX_HTTP_VOICE_PIECE_MAX);
+
+    if (ngx_http_voice_turn_ask(turn) != NGX_OK) {
+        ngx_http_voice_turn_end(turn, 0);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_voice_turn_ask(ngx_http_voice_turn_t *turn)
+{
+    ngx_str_t                body;
+    ngx_http_voice_chat_t    chat;
+    ngx_http_voice_model_t  *model;
+
+    for ( /* void */ ; turn->model < turn->agent.models->nelts;
+         turn->model++)
+    {
+        model = turn->agent.models->elts;
+        model += turn->model;
+
+        if (ngx_http_voice_prompt(&turn->agent, model, &turn->call,
+                                  &turn->said, turn->pool, &body)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(&chat, sizeof(ngx_http_voice_chat_t));
+
+        chat.data = turn;
+        chat.on_text = ngx_http_voice_turn_text;
+        chat.on_done = ngx_http_voice_turn_done;
+        chat.on_lost = ngx_http_voice_turn_lost;
+        chat.model = model;
+        chat.ctx = turn->agent.ctx;
+        chat.zone = turn->agent.zone;
+        chat.sid = turn->sid;
+        chat.first_token_timeout = turn->agent.first_token_timeout;
+        chat.token_timeout = turn->agent.token_timeout;
+
+        turn->chat = ngx_http_voice_chat_start(&chat, &body);
+
+        if (turn->chat) {
+            return NGX_OK;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+/* on the filter's stack: only notes */
+
+static ngx_int_t
+ngx_http_voice_turn_text(void *data, ngx_str_t *text)
+{
+    ngx_http_voice_turn_t *turn = data;
+
+    if (turn->over) {
+        return NGX_DONE;
+    }
+
+    return ngx_voice_sentence_feed(&turn->sentence, text->data, text->len,
+                                   ngx_http_voice_turn_piece, turn);
+}
+
+
+static ngx_int_t
+ngx_http_voice_turn_piece(void *data, ngx_str_t *text)
+{
+    ngx_http_voice_turn_t *turn = data;
+
+    ngx_http_voice_turn_piece_t  *piece;
+
+    piece = ngx_palloc(turn->pool, sizeof(ngx_http_voice_turn_piece_t));
+    if (piece == NULL) {
+        return NGX_ERROR;
+    }
+
+    piece->text.data = ngx_pstrdup(turn->pool, text);
+    if (piece->text.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    piece->text.len = ngx_voice_text_speakable(piece->text.data, text->len);
+    piece->next = NULL;
+
+    if (piece->text.len) {
+        *turn->last = piece;
+        turn->last = &piece->next;
+
+        turn->size += piece->text.len;
+
+        ngx_post_event(&turn->event, &ngx_posted_events);
+    }
+
+    if (turn->size >= turn->agent.flow->limits.answer) {
+        turn->over = 1;
+        return NGX_DONE;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_voice_turn_event(ngx_event_t *ev)
+{
+    ngx_http_voice_turn_t  *turn;
+
+    turn = ev->data;
+
+    switch (ngx_http_voice_turn_publish(turn)) {
+
+    case NGX_OK:
+        return;
+
+    case NGX_DECLINED:
+
+        /* the call went on without this answer, or is over */
+
+        ngx_http_voice_chat_abort(turn->chat);
+        ngx_http_voice_turn_free(turn);
+        return;
+
+    default: /* NGX_ERROR: the answer has no room for more */
+
+        ngx_http_voice_chat_abort(turn->chat);
+        ngx_http_voice_turn_end(turn, turn->published != 0);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
+{
+    u_char                        digest[NGX_VOICE_DIGEST];
+    ngx_int_t                     rc;
+    ngx_http_voice_turn_piece_t  *piece;
+
+    while (turn->pieces) {
+        piece = turn->pieces;
+        turn->pieces = piece->next;
+
+        if (turn->pieces == NULL) {
+            turn->last = &turn->pieces;
+        }
+
+        /* first the sound, so that who reads the answer finds it under way */
+
+        (void) ngx_http_voice_agent_speak(&turn->agent, &piece->text, digest,
+                                          &turn->sid);
+
+        rc = ngx_voice_answer_add(turn->agent.zone, &turn->sid, turn->turn,
+                                  digest, &piece->text, turn->log);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        turn->published++;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
+    const char *cause)
+{
+    ngx_http_voice_turn_t *turn = data;
+
+    ngx_str_t  *model;
+
+    turn->chat = NULL;
+
+    if (cause == NULL) {
+        (void) ngx_voice_sentence_end(&turn->sentence,
+                                      ngx_http_voice_turn_piece, turn);
+    }
+
+    /*
+     * A stream that was cut leaves a half sentence in the splitter: only what
+     * is whole is spoken.
+     */
+
+    if (ngx_http_voice_turn_publish(turn) == NGX_DECLINED) {
+        ngx_http_voice_turn_free(turn);
+        return;
+    }
+
+    if (turn->published == 0) {
+
+        if (cause == NULL) {
+            ngx_log_error(NGX_LOG_ERR, turn->log, 0,
+                          "voice model \"%V\" said nothing speakable in call "
+                          "\"%V\"", &chat->model->uri, &turn->sid);
+        }
+
+        /* the next one in the order of preference */
+
+        ngx_voice_sentence_init(&turn->sentence, turn->sentence.buf,
+                                turn->sentence.size,
+                                turn->sentence.first_min, turn->sentence.min,
+                                turn->sentence.max);
+        turn->model++;
+
+        if (ngx_http_voice_turn_ask(turn) == NGX_OK) {
+            return;
+        }
+    }
+
+    if (turn->published) {
+        model = ngx_http_voice_prompt_model(&turn->agent, chat->model);
+
+        ngx_log_error(NGX_LOG_INFO, turn->log, 0,
+                      "voice call \"%V\" turn %ui answered by \"%V\" of "
+                      "\"%V\": first token %Mms, last %Mms, %ui pieces, "
+                      "%uz bytes, tokens %i+%i",
+                      &turn->sid, turn->turn, model, &chat->model->uri,
+                      chat->first_token, chat->duration, turn->published,
+                      turn->size, chat->prompt_tokens,
+                      chat->completion_tokens);
+    }
+
+    ngx_http_voice_turn_end(turn, turn->published != 0);
+}
+
+
+static void
+ngx_http_voice_turn_lost(void *data)
+{
+    ngx_http_voice_turn_t *turn = data;
+
+    ngx_http_voice_turn_free(turn);
+}
+
+
+static void
+ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn, ngx_uint_t ok)
+{
+    /* what another worker had spoken before it died is an answer, too */
+
+    (void) ngx_voice_answer_end(turn->agent.zone, &turn->sid, turn->turn,
+                                ok || turn->said.len,
+                                turn->agent.flow->limits.history, turn->log);
+
+    ngx_http_voice_turn_free(turn);
+}
+
+
+static void
+ngx_http_voice_turn_free(ngx_http_voice_turn_t *turn)
+{
+    if (turn->event.posted) {
+        ngx_delete_posted_event(&turn->event);
+    }
+
+    ngx_destroy_pool(turn->pool);
+}

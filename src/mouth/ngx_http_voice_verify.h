@@ -1,0 +1,22 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#ifndef _NGX_HTTP_VOICE_VERIFY_H_INCLUDED_
+#define _NGX_HTTP_VOICE_VERIFY_H_INCLUDED_
+
+
+#include "ngx_http_voice_webhook.h"
+
+
+/*
+ * Whether Twilio sent this (Twilio, "Validating requests"), and for this
+ * account.  NGX_OK, or NGX_HTTP_FORBIDDEN after a log line that names what
+ * differed and the URL that was computed, never a token or a signature.
+ */
+ngx_int_t ngx_http_voice_verify(ngx_http_voice_hook_t *hook);
+
+
+#endif /* _NGX_HTTP_VOICE_VERIFY_H_INCLUDED_ */
