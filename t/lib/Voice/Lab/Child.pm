@@ -6,6 +6,7 @@ use Mojo::Base -base, -signatures;
 
 use Mojo::IOLoop;
 use Mojo::UserAgent;
+use POSIX ();
 
 has [qw(port pid base)];
 has ua => sub { Mojo::UserAgent->new(max_connections => 0,
@@ -21,7 +22,7 @@ sub start ($class, $server, %attributes) {
     if (!$pid) {
         close $read;
         Mojo::IOLoop->reset;
-        $SIG{TERM} = $SIG{INT} = sub { require POSIX; POSIX::_exit(0) };
+        $server->exit_on_signals;
 
         my $port = $server->new(%attributes)->listen_on('127.0.0.1:0');
 
@@ -30,11 +31,9 @@ sub start ($class, $server, %attributes) {
 
         # Nobody is left behind when the test dies.
         Mojo::IOLoop->recurring(1 => sub {
-            require POSIX;
             POSIX::_exit(0) if getppid() != $owner;
         });
         Mojo::IOLoop->start;
-        require POSIX;
         POSIX::_exit(0);
     }
 

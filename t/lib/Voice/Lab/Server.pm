@@ -9,6 +9,7 @@ use Mojo::Base 'Mojolicious', -signatures;
 use Mojo::IOLoop;
 use Mojo::Promise;
 use Mojo::Server::Daemon;
+use POSIX ();
 use Time::HiRes ();
 use Voice::Lab::Faults;
 
@@ -28,9 +29,6 @@ sub startup ($self) {
     $self->log->level('fatal');
     $self->secrets(['lab']);
     $self->max_request_size(1024 * 1024);
-    $self->hook(after_build_tx => sub ($tx, $app) {
-        $tx->res->headers->server('lab');
-    });
 
     $r->post('/_lab/faults' => sub ($c) {
         my $count = eval { $self->faults->arm($c->req->json) };
@@ -173,9 +171,8 @@ sub answer ($self, $c, $note, $plan) {
     }
 
     # Cuts and holds at a byte need a border there.
-    my ($cut) = map { $_->{bytes} } grep { ref } $fault->{cut};
-    ($cut) = map { $_->{bytes} } grep { ref } @$fault{qw(hold stall)}
-        if !defined $cut;
+    my ($cut) = map { $fault->{$_}{bytes} } grep { ref $fault->{$_} }
+        qw(cut hold stall);
     $plan->{pieces} = _split($plan->{pieces}, $cut) if defined $cut;
 
     my $wait = ($fault->{delay} // 0) + ($plan->{first} // 0);
@@ -222,7 +219,7 @@ sub _close ($self, $c, $note) {
     $self->count('cut');
 
     # Not from inside a write: the server is not done with the stream.
-    Mojo::IOLoop->next_tick(sub { $stream->close });
+    Mojo::IOLoop->next_tick(sub { $stream->close_gracefully });
 }
 
 
@@ -284,7 +281,7 @@ sub _body ($self, $c, $note, $plan, $pieces, $chunks, $bytes) {
     # The header goes out before anything is held or cut.
     if (!$note->{head}++ && grep { _reached($fault->{$_}, 0, 0) } qw(cut hold stall))
     {
-        return $c->$method('' => sub {
+        return $c->$method(undef, sub {
             $self->_body($c, $note, $plan, $pieces, 0, 0);
         });
     }
@@ -330,9 +327,20 @@ sub start_and_run ($self, $address) {
     my $port = $self->listen_on($address);
 
     $address =~ s/:\d+\z/:$port/;
+    $self->exit_on_signals;
     STDOUT->autoflush(1);
     print $self->title . " on http://$address\n";
     Mojo::IOLoop->start if !Mojo::IOLoop->is_running;
+}
+
+
+# At once: a plain handler would wait until the event loop's C code returns.
+
+sub exit_on_signals ($class) {
+    for my $signal (POSIX::SIGTERM, POSIX::SIGINT) {
+        POSIX::sigaction($signal,
+            POSIX::SigAction->new(sub { POSIX::_exit(0) }));
+    }
 }
 
 
