@@ -2,6 +2,11 @@
 #include "ngx_voice_provider_error.h"
 
 
+#define ngx_voice_provider_is_alnum(ch)                                       \
+    (((ch) >= '0' && (ch) <= '9')                                             \
+     || (((ch) | 0x20) >= 'a' && ((ch) | 0x20) <= 'z'))
+
+
 typedef struct {
     u_char      *pos;
     u_char      *last;
@@ -269,52 +274,62 @@ ngx_voice_provider_clean(ngx_str_t *out, u_char *p, size_t len)
 static ngx_uint_t
 ngx_voice_provider_is_word(u_char ch)
 {
-    return (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z')
-           || (ch >= 'a' && ch <= 'z') || ch == '-' || ch == '_' || ch == '*'
-           || ch == '.' || ch >= 0x80;
+    return ngx_voice_provider_is_alnum(ch) || ch == '-' || ch == '_'
+           || ch == '*' || ch == '.' || ch >= 0x80;
 }
 
 
 static ngx_uint_t
 ngx_voice_provider_is_key(u_char *p, size_t len)
 {
-    u_char            ch;
+    u_char            ch, prev;
     size_t            i, hex, digits, letters, others;
     const ngx_str_t  *prefix;
-
-    for (prefix = ngx_voice_provider_key_prefixes; prefix->len; prefix++) {
-        if (len > prefix->len
-            && ngx_memcmp(p, prefix->data, prefix->len) == 0)
-        {
-            return 1;
-        }
-    }
 
     hex = 0;
     digits = 0;
     letters = 0;
     others = 0;
+    prev = ' ';
 
     for (i = 0; i < len; i++) {
         ch = ngx_tolower(p[i]);
 
+        /* a key may stand behind a quote or a name */
+
+        for (prefix = ngx_voice_provider_key_prefixes;
+             prefix->len && !ngx_voice_provider_is_alnum(prev);
+             prefix++)
+        {
+            if (len - i > prefix->len
+                && ngx_memcmp(p + i, prefix->data, prefix->len) == 0)
+            {
+                return 1;
+            }
+        }
+
+        prev = ch;
+
         if (ch >= '0' && ch <= '9') {
             digits++;
-            hex++;
 
         } else if (ch >= 'a' && ch <= 'z') {
             letters++;
-            hex += (ch <= 'f');
 
         } else {
             others++;
         }
+
+        hex = (ngx_voice_provider_is_alnum(ch) && ch <= 'f') ? hex + 1 : 0;
+
+        if (hex == 32) {
+            return 1;
+        }
     }
 
-    /* 32 hexadecimal digits, or something long that is no name */
+    /* something long that is no name */
 
-    return hex == len ? len >= 32
-                      : len >= 40 && others < 3 && digits > 2 && letters > 2;
+    return len >= 40 && others < 3 && digits > 2 && letters > 2;
 }
 
 

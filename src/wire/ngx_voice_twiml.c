@@ -7,6 +7,7 @@ static void ngx_voice_twiml_write(ngx_voice_twiml_t *w, const void *data,
     size_t len);
 static void ngx_voice_twiml_string(ngx_voice_twiml_t *w, const char *s);
 static void ngx_voice_twiml_start_tag_end(ngx_voice_twiml_t *w);
+static void ngx_voice_twiml_end_tag(ngx_voice_twiml_t *w);
 static void ngx_voice_twiml_escape(ngx_voice_twiml_t *w, const ngx_str_t *s,
     ngx_uint_t attribute);
 
@@ -107,7 +108,9 @@ ngx_voice_twiml_text(ngx_voice_twiml_t *w, const ngx_str_t *text)
 void
 ngx_voice_twiml_close(ngx_voice_twiml_t *w, const char *tag)
 {
-    if (w->depth == 0
+    /* the root is closed by the end only, or there could be two */
+
+    if (w->depth < 2
         || (w->tags[w->depth - 1] != tag
             && ngx_strcmp(w->tags[w->depth - 1], tag) != 0))
     {
@@ -115,17 +118,7 @@ ngx_voice_twiml_close(ngx_voice_twiml_t *w, const char *tag)
         return;
     }
 
-    w->depth--;
-
-    if (w->opened) {
-        w->opened = 0;
-        ngx_voice_twiml_string(w, "/>");
-        return;
-    }
-
-    ngx_voice_twiml_string(w, "</");
-    ngx_voice_twiml_string(w, tag);
-    ngx_voice_twiml_string(w, ">");
+    ngx_voice_twiml_end_tag(w);
 }
 
 
@@ -136,7 +129,7 @@ ngx_voice_twiml_end(ngx_voice_twiml_t *w, ngx_str_t *document)
         w->overflow = 1;
     }
 
-    ngx_voice_twiml_close(w, "Response");
+    ngx_voice_twiml_end_tag(w);
     ngx_voice_twiml_string(w, "\n");
 
     if (w->overflow) {
@@ -181,6 +174,27 @@ ngx_voice_twiml_start_tag_end(ngx_voice_twiml_t *w)
         w->opened = 0;
         ngx_voice_twiml_string(w, ">");
     }
+}
+
+
+static void
+ngx_voice_twiml_end_tag(ngx_voice_twiml_t *w)
+{
+    if (w->depth == 0) {
+        return;
+    }
+
+    w->depth--;
+
+    if (w->opened) {
+        w->opened = 0;
+        ngx_voice_twiml_string(w, "/>");
+        return;
+    }
+
+    ngx_voice_twiml_string(w, "</");
+    ngx_voice_twiml_string(w, w->tags[w->depth]);
+    ngx_voice_twiml_string(w, ">");
 }
 
 

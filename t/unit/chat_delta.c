@@ -216,6 +216,9 @@ providers(void)
              "another object");
     provider(S("Authorization: Bearer abc.def"), NGX_DECLINED, S(""),
              S("Authorization: Bearer ***"), "a bearer token");
+    provider(S("no \xe2\x80\x9csk-abc\xe2\x80\x9d, key_sk-abc, desk-top"),
+             NGX_DECLINED, S(""), S("no ***, ***, desk-top"),
+             "a key behind a quote or a name");
     provider(S("key 0123456789abcdef0123456789abcdef"), NGX_DECLINED, S(""),
              S("key ***"), "hexadecimal digits");
     provider(S("1234567890 1234567890 1234567890 1234567890 1234567890 "

@@ -86,6 +86,13 @@ misuse(void)
 
     ngx_voice_twiml_begin(&w, buf, sizeof(buf));
     ngx_voice_twiml_close(&w, "Response");
+    ngx_voice_twiml_open(&w, "Response");
+    is_int(ngx_voice_twiml_end(&w, &out), NGX_ERROR, "two roots");
+
+    ngx_voice_twiml_begin(&w, buf, sizeof(buf));
+    is_int(ngx_voice_twiml_end(&w, &out), NGX_OK, "an empty answer");
+    is_str(out, S(HEAD "<Response/>\n"), "is one");
+    is_int(ngx_voice_twiml_end(&w, &out), NGX_ERROR, "a second end");
     ngx_voice_twiml_text(&w, &S("x"));
     is_int(ngx_voice_twiml_end(&w, &out), NGX_ERROR, "text after the end");
 
