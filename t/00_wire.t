@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# no-sanitize: the programs are built with sanitizers of their own
+# The programs are built with sanitizers of their own:
+# no-sanitize
 
 # Parsers and writers of src/wire, each by a program that prints TAP.
 

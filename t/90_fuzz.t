@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# no-sanitize: the targets are built with sanitizers of their own
+# The targets are built with sanitizers of their own:
+# no-sanitize
 
 # Each libFuzzer target of src/wire, for a bounded number of runs from the
 # seed corpus.  VOICE_FUZZ_RUNS says how many, 20000 if it says nothing.

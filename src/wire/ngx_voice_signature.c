@@ -46,7 +46,10 @@ static ngx_int_t ngx_voice_hmac_final(ngx_voice_hmac_t *h, u_char *out,
     size_t size);
 
 
-/* made once per process: looking an algorithm up costs more than using it */
+/*
+ * Made once per process and used by its event loop only: looking an algorithm
+ * up costs more than using it.
+ */
 
 static EVP_MAC_CTX  *ngx_voice_hmac_sha1;
 static EVP_MAC_CTX  *ngx_voice_hmac_sha256;
