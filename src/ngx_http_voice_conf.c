@@ -1,0 +1,861 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_voice_conf.h"
+#include "wire/ngx_voice_text.h"
+
+
+#define NGX_HTTP_VOICE_SECRET_MAX  512
+#define NGX_HTTP_VOICE_KEY_MIN     16
+
+
+static ngx_int_t ngx_http_voice_conf_read(ngx_conf_t *cf, ngx_str_t *name,
+    size_t max, ngx_str_t *text);
+static ngx_int_t ngx_http_voice_conf_first_line(ngx_conf_t *cf,
+    ngx_str_t *name, ngx_str_t *line);
+static ngx_int_t ngx_http_voice_flow_file(ngx_conf_t *cf,
+    ngx_http_voice_main_conf_t *vmcf, ngx_str_t *name);
+static void ngx_http_voice_flow_cleanup(void *data);
+static ngx_int_t ngx_http_voice_secret_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_uint_t ngx_http_voice_conf_option(ngx_str_t *arg,
+    const char *name, ngx_str_t *value);
+
+
+void *
+ngx_http_voice_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_voice_main_conf_t  *vmcf;
+
+    vmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_voice_main_conf_t));
+    if (vmcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     vmcf->zone = NULL;
+     *     vmcf->signature_off = 0;
+     */
+
+    vmcf->max_calls = NGX_CONF_UNSET_UINT;
+
+    if (ngx_array_init(&vmcf->keys, cf->pool, 2, sizeof(ngx_str_t)) != NGX_OK
+        || ngx_array_init(&vmcf->flows, cf->pool, 4,
+                          sizeof(ngx_voice_flow_t *))
+           != NGX_OK
+        || ngx_array_init(&vmcf->places, cf->pool, 4,
+                          sizeof(ngx_http_voice_place_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return vmcf;
+}
+
+
+char *
+ngx_http_voice_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_voice_main_conf_t *vmcf = conf;
+
+    ngx_conf_init_uint_value(vmcf->max_calls, 0);
+
+    return NGX_CONF_OK;
+}
+
+
+void *
+ngx_http_voice_create_srv_conf(ngx_conf_t *cf)
+{
+    ngx_http_voice_srv_conf_t  *vscf;
+
+    vscf = ngx_pcalloc(cf->pool, sizeof(ngx_http_voice_srv_conf_t));
+    if (vscf == NULL) {
+        return NULL;
+    }
+
+    vscf->numbers = NGX_CONF_UNSET_PTR;
+
+    return vscf;
+}
+
+
+char *
+ngx_http_voice_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_voice_srv_conf_t *prev = parent;
+    ngx_http_voice_srv_conf_t *conf = child;
+
+    ngx_conf_merge_ptr_value(conf->numbers, prev->numbers, NULL);
+
+    return NGX_CONF_OK;
+}
+
+
+void *
+ngx_http_voice_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_voice_loc_conf_t      *vlcf;
+    ngx_http_voice_webhook_conf_t  *conf;
+
+    vlcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_voice_loc_conf_t));
+    if (vlcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->zone, keys, flows, numbers = NULL;   at the end, by _check()
+     *     conf->scheme, authority, account_sid, tts = { 0, NULL };
+     *     vlcf->speech = { 0 };
+     */
+
+    conf = &vlcf->webhook;
+
+    conf->tokens = NGX_CONF_UNSET_PTR;
+    conf->models = NGX_CONF_UNSET_PTR;
+    conf->signature = NGX_CONF_UNSET;
+    conf->filler_after = NGX_CONF_UNSET_MSEC;
+    conf->first_token_timeout = NGX_CONF_UNSET_MSEC;
+    conf->token_timeout = NGX_CONF_UNSET_MSEC;
+    conf->speech_timeout = NGX_CONF_UNSET_MSEC;
+    conf->answer_within = NGX_CONF_UNSET_MSEC;
+    conf->max_turns = NGX_CONF_UNSET_UINT;
+
+    vlcf->route = NGX_HTTP_VOICE_ROUTES;
+
+    return vlcf;
+}
+
+
+char *
+ngx_http_voice_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_voice_webhook_conf_t  *prev, *conf;
+
+    prev = &((ngx_http_voice_loc_conf_t *) parent)->webhook;
+    conf = &((ngx_http_voice_loc_conf_t *) child)->webhook;
+
+    if (conf->authority.data == NULL) {
+        conf->scheme = prev->scheme;
+        conf->authority = prev->authority;
+    }
+
+    ngx_conf_merge_ptr_value(conf->tokens, prev->tokens, NULL);
+    ngx_conf_merge_ptr_value(conf->models, prev->models, NULL);
+    ngx_conf_merge_str_value(conf->account_sid, prev->account_sid, "");
+    ngx_conf_merge_str_value(conf->tts, prev->tts, "");
+    ngx_conf_merge_value(conf->signature, prev->signature, 1);
+
+    ngx_conf_merge_msec_value(conf->filler_after, prev->filler_after, 1000);
+    ngx_conf_merge_msec_value(conf->first_token_timeout,
+                              prev->first_token_timeout, 3000);
+    ngx_conf_merge_msec_value(conf->token_timeout, prev->token_timeout, 2000);
+    ngx_conf_merge_msec_value(conf->speech_timeout, prev->speech_timeout,
+                              3000);
+    ngx_conf_merge_msec_value(conf->answer_within, prev->answer_within, 8000);
+    ngx_conf_merge_uint_value(conf->max_turns, prev->max_turns, 0);
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_voice_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_main_conf_t *vmcf = conf;
+
+    u_char            *p;
+    ssize_t            size;
+    ngx_str_t         *value, name, s;
+    ngx_shm_zone_t    *shm_zone;
+    ngx_voice_zone_t  *zone;
+
+    if (vmcf->zone) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    name.data = value[1].data;
+    p = (u_char *) ngx_strchr(name.data, ':');
+
+    if (p == NULL || p == name.data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid zone \"%V\", it is written as name:size",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    name.len = p - name.data;
+
+    s.data = p + 1;
+    s.len = value[1].data + value[1].len - s.data;
+
+    size = ngx_parse_size(&s);
+
+    if (size == NGX_ERROR || size < (ssize_t) (64 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\" of zone \"%V\", at least %uzk "
+                           "are needed", &s, &name,
+                           64 * ngx_pagesize / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_voice_zone_t));
+    if (zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    shm_zone = ngx_shared_memory_add(cf, &name, size, &ngx_http_voice_module);
+    if (shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    shm_zone->init = ngx_voice_zone_init;
+    shm_zone->data = zone;
+
+    zone->shm_zone = shm_zone;
+    vmcf->zone = zone;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_voice_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_main_conf_t *vmcf = conf;
+
+    ngx_str_t   *value, *key;
+    ngx_uint_t   i;
+
+    if (vmcf->keys.nelts) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        key = ngx_array_push(&vmcf->keys);
+        if (key == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (ngx_http_voice_conf_first_line(cf, &value[i], key) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (key->len < NGX_HTTP_VOICE_KEY_MIN) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "the key in \"%V\" is shorter than %d bytes, "
+                               "make one with \"openssl rand -hex 32\"",
+                               &value[i], NGX_HTTP_VOICE_KEY_MIN);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_voice_flow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_main_conf_t *vmcf = conf;
+
+    ngx_int_t    n;
+    ngx_str_t   *value, mask, name;
+    ngx_glob_t   gl;
+    ngx_uint_t   found;
+
+    value = cf->args->elts;
+    mask = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &mask, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&gl, sizeof(ngx_glob_t));
+
+    gl.pattern = mask.data;
+    gl.log = cf->log;
+    gl.test = 1;
+
+    if (ngx_open_glob(&gl) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_glob_n " \"%V\" failed", &mask);
+        return NGX_CONF_ERROR;
+    }
+
+    found = 0;
+
+    for ( ;; ) {
+        n = ngx_read_glob(&gl, &name);
+
+        if (n != NGX_OK) {
+            break;
+        }
+
+        /* the schema may lie beside the flows that it describes */
+
+        if (name.len > sizeof(".schema.json") - 1
+            && ngx_strncmp(name.data + name.len
+                           - (sizeof(".schema.json") - 1), ".schema.json",
+                           sizeof(".schema.json") - 1)
+               == 0)
+        {
+            continue;
+        }
+
+        found = 1;
+
+        if (ngx_http_voice_flow_file(cf, vmcf, &name) != NGX_OK) {
+            ngx_close_glob(&gl);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    ngx_close_glob(&gl);
+
+    if (!found) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no flow file matches \"%V\"", &mask);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_voice_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t            *value, *secret;
+    ngx_http_variable_t  *var;
+
+    value = cf->args->elts;
+
+    if (value[1].len < 2 || value[1].data[0] != '$') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid variable name \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    value[1].len--;
+    value[1].data++;
+
+    secret = ngx_palloc(cf->pool, sizeof(ngx_str_t));
+    if (secret == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_voice_conf_first_line(cf, &value[2], secret) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    var = ngx_http_add_variable(cf, &value[1], 0);
+    if (var == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    var->get_handler = ngx_http_voice_secret_variable;
+    var->data = (uintptr_t) secret;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_voice_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_srv_conf_t *vscf = conf;
+
+    ngx_str_t                *value, name;
+    ngx_uint_t                i;
+    ngx_http_voice_number_t  *number, *other;
+
+    value = cf->args->elts;
+    name = value[1];
+
+    if (name.len == 7 && ngx_strncmp(name.data, "default", 7) == 0) {
+        ngx_str_null(&name);
+
+    } else if (!ngx_voice_text_is_e164(&name)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number \"%V\", it is written as "
+                           "+15005550009 or \"default\"", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (vscf->numbers == NGX_CONF_UNSET_PTR) {
+        vscf->numbers = ngx_array_create(cf->pool, 4,
+                                         sizeof(ngx_http_voice_number_t));
+        if (vscf->numbers == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    other = vscf->numbers->elts;
+
+    for (i = 0; i < vscf->numbers->nelts; i++) {
+        if (other[i].number.len == name.len
+            && ngx_strncmp(other[i].number.data, name.data, name.len) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "number \"%V\" is duplicate", &value[1]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    number = ngx_array_push(vscf->numbers);
+    if (number == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(number, sizeof(ngx_http_voice_number_t));
+
+    number->number = name;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_voice_conf_option(&value[i], "flow=",
+                                       &number->flow_name)
+            || ngx_http_voice_conf_option(&value[i], "language=",
+                                          &number->language)
+            || ngx_http_voice_conf_option(&value[i], "voice=",
+                                          &number->voice))
+        {
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"", &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_voice_public_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_webhook_conf_t *whcf = conf;
+
+    u_char     *p, *last;
+    ngx_str_t  *value, url;
+
+    if (whcf->authority.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    url = value[1];
+
+    if (url.len > 8 && ngx_strncmp(url.data, "https://", 8) == 0) {
+        ngx_str_set(&whcf->scheme, "https");
+        url.data += 8;
+        url.len -= 8;
+
+    } else if (url.len > 7 && ngx_strncmp(url.data, "http://", 7) == 0) {
+        ngx_str_set(&whcf->scheme, "http");
+        url.data += 7;
+        url.len -= 7;
+
+    } else {
+        goto invalid;
+    }
+
+    if (url.data[url.len - 1] == '/') {
+        url.len--;
+    }
+
+    last = url.data + url.len;
+
+    for (p = url.data; p < last; p++) {
+        if (*p == '/' || *p == '@' || *p == '?' || *p == '#' || *p <= ' ') {
+            goto invalid;
+        }
+    }
+
+    if (url.len == 0) {
+        goto invalid;
+    }
+
+    whcf->authority = url;
+
+    return NGX_CONF_OK;
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid URL \"%V\", it is the scheme and the host of "
+                       "the webhooks as the provider was given them, such as "
+                       "https://voice.example.org", &value[1]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_voice_auth_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_webhook_conf_t *whcf = conf;
+
+    ngx_str_t   *value, *token;
+    ngx_uint_t   i;
+
+    if (whcf->tokens != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    whcf->tokens = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                    sizeof(ngx_str_t));
+    if (whcf->tokens == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        token = ngx_array_push(whcf->tokens);
+        if (token == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (ngx_http_voice_conf_first_line(cf, &value[i], token) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_voice_llm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_webhook_conf_t *whcf = conf;
+
+    ngx_str_t               *value;
+    ngx_uint_t               i;
+    ngx_http_voice_model_t  *model;
+
+    value = cf->args->elts;
+
+    if (value[1].data[0] != '/') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid location \"%V\", it starts with \"/\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (whcf->models == NGX_CONF_UNSET_PTR) {
+        whcf->models = ngx_array_create(cf->pool, 2,
+                                        sizeof(ngx_http_voice_model_t));
+        if (whcf->models == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    model = ngx_array_push(whcf->models);
+    if (model == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(model, sizeof(ngx_http_voice_model_t));
+
+    model->uri = value[1];
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_voice_conf_option(&value[i], "model=", &model->model)
+            || ngx_http_voice_conf_option(&value[i], "max_tokens_field=",
+                                          &model->tokens_field))
+        {
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"", &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_webhook_conf_t *whcf = conf;
+
+    ngx_str_t  *value;
+
+    if (whcf->tts.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].data[0] != '/'
+        || value[1].data[value[1].len - 1] != '/')
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid location \"%V\", it is a prefix that "
+                           "starts and ends with \"/\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    whcf->tts = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_http_voice_place_t *
+ngx_http_voice_conf_place(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_voice_place_t      *place;
+    ngx_http_voice_main_conf_t  *vmcf;
+
+    vmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_voice_module);
+
+    place = ngx_array_push(&vmcf->places);
+    if (place == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(place, sizeof(ngx_http_voice_place_t));
+
+    place->conf = conf;
+    place->server = ngx_http_conf_get_module_srv_conf(cf,
+                                                      ngx_http_core_module);
+    place->location = ngx_http_conf_get_module_loc_conf(cf,
+                                                        ngx_http_core_module);
+    place->file = cf->conf_file->file.name.data;
+    place->line = cf->conf_file->line;
+
+    return place;
+}
+
+
+static ngx_int_t
+ngx_http_voice_conf_read(ngx_conf_t *cf, ngx_str_t *name, size_t max,
+    ngx_str_t *text)
+{
+    ssize_t     n;
+    ngx_fd_t    fd;
+    ngx_str_t   path;
+    ngx_int_t   rc;
+
+    path = *name;
+    rc = NGX_ERROR;
+
+    if (ngx_conf_full_name(cf->cycle, &path, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    fd = ngx_open_file(path.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" failed", &path);
+        return NGX_ERROR;
+    }
+
+    text->data = ngx_pnalloc(cf->pool, max + 1);
+
+    if (text->data) {
+        n = ngx_read_fd(fd, text->data, max + 1);
+
+        if (n == -1) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                               ngx_read_fd_n " \"%V\" failed", &path);
+
+        } else if ((size_t) n > max) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" is larger than %uz bytes", &path, max);
+
+        } else {
+            text->len = n;
+            rc = NGX_OK;
+        }
+    }
+
+    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
+                           ngx_close_file_n " \"%V\" failed", &path);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_voice_conf_first_line(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *line)
+{
+    u_char  *p, *last;
+
+    if (ngx_http_voice_conf_read(cf, name, NGX_HTTP_VOICE_SECRET_MAX, line)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    last = line->data + line->len;
+
+    for (p = line->data; p < last && *p != CR && *p != LF; p++) { /* void */ }
+
+    while (p > line->data && (p[-1] == ' ' || p[-1] == '\t')) {
+        p--;
+    }
+
+    line->len = p - line->data;
+
+    if (line->len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the first line of \"%V\" is empty", name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_voice_flow_file(ngx_conf_t *cf, ngx_http_voice_main_conf_t *vmcf,
+    ngx_str_t *name)
+{
+    size_t                   i;
+    ngx_str_t                text, path;
+    ngx_voice_flow_t        *flow, **flows;
+    ngx_pool_cleanup_t      *cln;
+    ngx_voice_flow_error_t   err;
+
+    /* the glob's own memory goes with it */
+
+    path.len = name->len;
+    path.data = ngx_pnalloc(cf->pool, name->len + 1);
+    if (path.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_cpystrn(path.data, name->data, name->len + 1);
+
+    if (ngx_http_voice_conf_read(cf, &path, NGX_VOICE_FLOW_MAX, &text)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_voice_flow_parse(cf->pool, &text, &flow, &err) != NGX_OK) {
+
+        if (err.line) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "voice flow \"%V\": line %ui, column %ui: "
+                               "%s%s%s", &path, err.line, err.column,
+                               err.pointer, err.pointer[0] ? " " : "",
+                               err.reason);
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "voice flow \"%V\": %s%s%s", &path,
+                               err.pointer, err.pointer[0] ? " " : "",
+                               err.reason);
+        }
+
+        return NGX_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        ngx_voice_flow_free(flow);
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_voice_flow_cleanup;
+    cln->data = flow;
+
+    flows = vmcf->flows.elts;
+
+    for (i = 0; i < vmcf->flows.nelts; i++) {
+        if (flows[i]->name.len == flow->name.len
+            && ngx_strncmp(flows[i]->name.data, flow->name.data,
+                           flow->name.len)
+               == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "voice flow \"%V\": another file has the name "
+                               "\"%V\" already", &path, &flow->name);
+            return NGX_ERROR;
+        }
+    }
+
+    flows = ngx_array_push(&vmcf->flows);
+    if (flows == NULL) {
+        return NGX_ERROR;
+    }
+
+    *flows = flow;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_voice_flow_cleanup(void *data)
+{
+    ngx_voice_flow_free(data);
+}
+
+
+static ngx_int_t
+ngx_http_voice_secret_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t  *secret;
+
+    secret = (ngx_str_t *) data;
+
+    v->len = secret->len;
+    v->data = secret->data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_voice_conf_option(ngx_str_t *arg, const char *name, ngx_str_t *value)
+{
+    size_t  len;
+
+    len = ngx_strlen(name);
+
+    if (arg->len <= len || ngx_strncmp(arg->data, name, len) != 0) {
+        return 0;
+    }
+
+    value->data = arg->data + len;
+    value->len = arg->len - len;
+
+    return 1;
+}

@@ -1,0 +1,80 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#ifndef _NGX_HTTP_VOICE_CONF_H_INCLUDED_
+#define _NGX_HTTP_VOICE_CONF_H_INCLUDED_
+
+
+#include "mouth/ngx_http_voice_webhook.h"
+
+
+typedef struct {
+    ngx_voice_zone_t               *zone;     /* NULL: the module is idle */
+    ngx_array_t                     keys;     /* of ngx_str_t */
+    ngx_array_t                     flows;    /* of ngx_voice_flow_t * */
+    ngx_array_t                     places;   /* ngx_http_voice_place_t */
+    ngx_uint_t                      max_calls;
+    unsigned                        signature_off:1;
+} ngx_http_voice_main_conf_t;
+
+
+typedef struct {
+    ngx_array_t                    *numbers;  /* ngx_http_voice_number_t */
+} ngx_http_voice_srv_conf_t;
+
+
+typedef struct {
+    ngx_http_voice_webhook_conf_t   webhook;
+    ngx_uint_t                      route;    /* of voice_webhook */
+    ngx_http_voice_speech_t         speech;   /* of voice_audio */
+} ngx_http_voice_loc_conf_t;
+
+
+/* a location with a handler of ours, to be checked when all is read */
+
+typedef struct {
+    ngx_http_voice_loc_conf_t      *conf;
+    ngx_http_core_srv_conf_t       *server;
+    ngx_http_core_loc_conf_t       *location;
+    u_char                         *file;
+    ngx_uint_t                      line;
+    unsigned                        webhook:1;
+    unsigned                        audio:1;
+} ngx_http_voice_place_t;
+
+
+void *ngx_http_voice_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_voice_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_voice_create_srv_conf(ngx_conf_t *cf);
+char *ngx_http_voice_merge_srv_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+void *ngx_http_voice_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_voice_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+
+/* what is looked at when everything is read: NGX_ERROR after a log line */
+ngx_int_t ngx_http_voice_conf_check(ngx_conf_t *cf);
+
+/* setters */
+
+char *ngx_http_voice_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_flow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_public_url(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_voice_auth_token(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_voice_llm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* notes a location with a handler of ours; NULL without memory */
+ngx_http_voice_place_t *ngx_http_voice_conf_place(ngx_conf_t *cf,
+    void *conf);
+
+
+#endif /* _NGX_HTTP_VOICE_CONF_H_INCLUDED_ */
