@@ -48,7 +48,7 @@ is($redirect->{text}, 'conversation-start?t=2', 'text');
 # whole documents
 is(verdict('', 'text/xml'), 'E11770', 'empty body');
 is(verdict("<Response/>", 'application/json'), 'E12300', 'content type');
-is(verdict("<Response/>", undef), 'E12300', 'no content type');
+is(verdict("<Response/>", ''), 'E12300', 'no content type');
 is(verdict("<Response/>", 'Application/XML; charset=utf-8'), '', 'other type');
 is(verdict("\n$head<Response/>"), 'E12100', 'blank before the declaration');
 is(verdict("<Response>"), 'E12100', 'not closed');

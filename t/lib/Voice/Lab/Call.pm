@@ -41,6 +41,19 @@ sub heard_text ($self) {
 }
 
 
+# Fills in captions that came after the call: { SHA-256 => text }
+
+sub caption ($self, $captions) {
+    for my $line (@{ $self->transcript }) {
+        my $sound = $line->{sound} or next;
+        $sound->{text} //= $captions->{ $sound->{sha256} // '' };
+        $line->{text} //= $sound->{text};
+    }
+
+    return $self;
+}
+
+
 sub run_p ($self) {
     my $phone = $self->phone;
     my $done  = Mojo::Promise->new;
@@ -401,7 +414,8 @@ sub _verb_gather ($self, $verb, $url) {
 # { hangup }, with { barge } to cut the agent short.
 
 sub _line_p ($self, $verb) {
-    my $line = shift @{ $self->lines };
+    my $lines = $self->lines;
+    my $line = ref $lines eq 'CODE' ? $lines : shift @$lines;
 
     if (!defined $line) {
         $line = $self->phone->after eq 'silence' ? { silence => 1 }
@@ -643,6 +657,7 @@ sub _sound ($self, $media, $r, $known, $key) {
     $sound = { %$sound, url => $media->{url}, type => $r->{type},
                bytes => length $r->{body}, sha256 => sha256_hex($r->{body}),
                data => $r->{body} };
+    $sound->{text} = $self->_caption($sound);
     %$media = (%$media, %$sound);
 
     my $h = $r->{headers};
@@ -655,6 +670,16 @@ sub _sound ($self, $media, $r, $known, $key) {
            && ($h->{ETag} || $h->{'Last-Modified'} || _fresh($h));
 
     return { %$sound };
+}
+
+
+# What a file says, where the speech stand-in's captions are at hand
+
+sub _caption ($self, $sound) {
+    my $captions = $self->phone->captions or return;
+
+    return ref $captions eq 'CODE' ? $captions->($sound)
+                                   : $captions->{ $sound->{sha256} };
 }
 
 

@@ -29,6 +29,7 @@ has misbehave    => sub { {} };   # or code, see Voice::Lab::Call
 has redirects    => 30;           # documents in a row without a sound
 has documents    => 500;          # in one call
 has media_cache  => undef;        # a hash to share between calls
+has captions     => undef;        # { SHA-256 => text }, or code ($sound)
 has media_copies => 1;            # fetch each file so many times at once
 has dial         => sub { { status => 'completed', seconds => 5 } };
 has after        => 'hangup';     # when the lines are used up: or 'silence'
@@ -37,7 +38,7 @@ has hosts        => sub { {} };   # other origins that are on this machine
 has on_event     => undef;        # sub ($call, $event), for printing
 
 
-# call(path => , lines => [...], any attribute above for this call only)
+# call(path => , lines => [...] or code for every Gather, any attribute above for this call only)
 
 sub call ($self, %options) {
     my ($call, $error);
@@ -55,7 +56,8 @@ sub call_p ($self, %options) {
     my $phone = %options ? $self->new(%$self, %options) : $self;
 
     return Voice::Lab::Call->new(
-        phone => $phone, lines => [@$lines], defined $sid ? (sid => $sid) : (),
+        phone => $phone,
+        lines => ref $lines eq 'CODE' ? $lines : [@$lines], defined $sid ? (sid => $sid) : (),
     )->run_p;
 }
 
