@@ -21,7 +21,7 @@ typedef struct {
     ngx_str_t   finish_reason;      /* empty while there is none */
     ngx_str_t   model;
 
-    ngx_str_t   error_message;      /* may hold a part of a key: mask it */
+    ngx_str_t   error_message;      /* clean it before it is logged */
     ngx_str_t   error_code;         /* a number is spelled in decimal */
     ngx_str_t   error_type;
 

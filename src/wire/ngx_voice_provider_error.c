@@ -17,7 +17,6 @@ typedef struct {
 
 
 static cJSON *ngx_voice_provider_member(cJSON *json, const char *name);
-static void ngx_voice_provider_clean(ngx_str_t *out, u_char *p, size_t len);
 static ngx_uint_t ngx_voice_provider_is_word(u_char ch);
 static ngx_uint_t ngx_voice_provider_is_key(u_char *p, size_t len);
 static void ngx_voice_provider_write(ngx_voice_provider_writer_t *w,
@@ -169,28 +168,7 @@ ngx_voice_provider_error(ngx_str_t *body, ngx_str_t *code, ngx_str_t *message)
 }
 
 
-/* a member that says something: not null, not "" */
-
-static cJSON *
-ngx_voice_provider_member(cJSON *json, const char *name)
-{
-    cJSON  *item;
-
-    item = cJSON_GetObjectItemCaseSensitive(json, name);
-
-    if (cJSON_IsNumber(item)
-        || (cJSON_IsString(item) && item->valuestring[0] != '\0'))
-    {
-        return item;
-    }
-
-    return NULL;
-}
-
-
-/* what a log line may hold of it; words are judged before they are cut */
-
-static void
+void
 ngx_voice_provider_clean(ngx_str_t *out, u_char *p, size_t len)
 {
     u_char                       *last, *word, *end, *skipped;
@@ -251,6 +229,8 @@ ngx_voice_provider_clean(ngx_str_t *out, u_char *p, size_t len)
             /* void */
         }
 
+        /* words are judged before they are cut */
+
         key = w.bearer || ngx_voice_provider_is_key(word, end - word);
 
         w.bearer = (end - word == 6
@@ -266,6 +246,25 @@ ngx_voice_provider_clean(ngx_str_t *out, u_char *p, size_t len)
     }
 
     out->len = w.pos - w.start;
+}
+
+
+/* a member that says something: not null, not "" */
+
+static cJSON *
+ngx_voice_provider_member(cJSON *json, const char *name)
+{
+    cJSON  *item;
+
+    item = cJSON_GetObjectItemCaseSensitive(json, name);
+
+    if (cJSON_IsNumber(item)
+        || (cJSON_IsString(item) && item->valuestring[0] != '\0'))
+    {
+        return item;
+    }
+
+    return NULL;
 }
 
 

@@ -31,9 +31,16 @@ ngx_int_t ngx_voice_provider_error_find(cJSON *json,
     ngx_voice_provider_fault_t *fault);
 
 /*
- * code and message come with data = the caller's buffer and len = its size,
- * and leave with len = what was written.  Printable ASCII only, white space
- * collapsed, anything that looks like a key masked: fit for a log line.
+ * What a log line may hold of a text: printable ASCII only, white space
+ * collapsed, of HTML what is visible, anything that looks like a key masked.
+ * out comes with data = the caller's buffer and len = its size, and leaves
+ * with len = what was written; it is not the text itself.
+ */
+
+void ngx_voice_provider_clean(ngx_str_t *out, u_char *p, size_t len);
+
+/*
+ * Both code and message, cleaned, into the caller's buffers as above.
  *
  * NGX_OK if the body has an error in a known shape; NGX_DECLINED if not: code
  * is empty and message is the beginning of the body's visible text.
