@@ -104,6 +104,8 @@ my @cases = (
     ['<Dial><Say>x</Say></Dial>', 'W12200', 'child of Dial'],
     ['<Hangup/><Say>x</Say>', 'W0', 'after Hangup'],
     ['<Redirect>x</Redirect><Hangup/>', 'W0', 'after Redirect'],
+    ['<Redirect>x?t=1&amp;k=2</Redirect>', 'W0', 'unsorted query'],
+    ['<Gather action="x?s=1&amp;k=2#rc=1"/>', 'W0', 'unsorted action'],
     ['<Say>x</Say><Reject/>', 'W13810', 'Reject too late'],
 );
 

@@ -261,6 +261,79 @@ is(sign($token, "https://voice.example.org/tw/dup",
 }
 
 {
+    my ($seen, %ask);
+    my $good = sub {
+        my ($c) = @_;
+        my $params = $c->req->body_params->to_hash;
+
+        $seen = ($c->req->headers->header('X-Twilio-Signature') // '')
+            eq sign($token, $public . '/in', [%$params]) ? 'right' : 'wrong';
+        twiml($c, '<Hangup/>');
+    };
+
+    call({ in => $good });
+    is($seen, 'right', 'signature of a webhook');
+
+    for my $how (qw(signature param url missing)) {
+        call({ in => $good }, misbehave => sub { { tamper => $how } });
+        is($seen, 'wrong', "tampered: $how");
+    }
+
+    call({ in => $good }, misbehave => { token => 'other' });
+    is($seen, 'wrong', 'signed with another token');
+
+    my $call = call({ in => sub { my ($c) = @_; $c->render_later;
+                                  Mojo::IOLoop->timer(1 => sub { }) },
+                      status => sub { %ask = %{ $_[0]->req->body_params
+                          ->to_hash }; $_[0]->render(data => '',
+                                                     status => 204) } },
+                    misbehave => sub { my ($hook) = @_;
+                        return { hangup => $hook->{kind} eq 'voice' } },
+                    status_url => '/status');
+
+    is($call->reason, 'caller', 'the caller hangs up during a webhook');
+    is($ask{CallStatus}, 'completed', 'status callback');
+    ok($call->ok, 'ok');
+
+    $call = call({ in => '<Hangup/>' }, status_url => '/lost');
+    is($call->errors->[0]{code}, 11217, 'status callback is refused');
+
+    $call = call({ in => '<Hangup/>' }, misbehave => { repeat => 2 });
+    is(scalar @{ $call->webhooks->[0]{copies} }, 3, 'repeated afterwards');
+}
+
+{
+    my $call = call({ in => $gather, 'one.mp3' => \&sound,
+                      'two.mp3' => \&sound, next => '<Hangup/>' },
+                    lines => [{ say => 'stop', barge => 1 }],
+                    captions => sub { 'a sound' });
+
+    is(scalar @{ $call->heard }, 1, 'interrupted in the first file');
+    ok($call->heard->[0]{interrupted}, 'marked');
+    is($call->heard_text, 'a sound', 'captions');
+
+    my %digits;
+    $call = call({ in => '<Gather action="next" numDigits="1"/>',
+                   next => sub { %digits = %{ $_[0]->req->body_params
+                       ->to_hash }; twiml($_[0], '<Hangup/>') } },
+                 lines => [{ digits => '05' }]);
+    is($digits{Digits}, '0', 'digits');
+    ok(!exists $digits{SpeechResult}, 'and no speech');
+
+    $call = call({ in => '<Gather action="next" actionOnEmptyResult="true"/>',
+                   next => '<Hangup/>' }, lines => [{ silence => 1 }]);
+    is($order[-1], 'next', 'actionOnEmptyResult');
+
+    $call = call({ in => sub { $count++ < 3
+                       ? $_[0]->redirect_to('/in') : twiml($_[0], '') } });
+    is($call->webhooks->[0]{hops}, 3, 'HTTP redirects');
+    is(call({ in => sub { $_[0]->redirect_to('/in') } })->ended->{code},
+       11215, 'too many');
+    is(call({ in => '<Redirect>https://192.0.2.1/x</Redirect>' })
+           ->ended->{code}, 11210, 'other hosts are out of reach');
+}
+
+{
     my $r = phone()->webhook('/in', {}, { tamper => 'signature' });
 
     is($r->{status}, 200, 'a single webhook');

@@ -2,6 +2,21 @@ package Voice::Lab::Call;
 
 # One call: fetches documents, runs their verbs, keeps what was heard, said
 # and asked.  Never rejects: what goes wrong is in errors and ended.
+#
+#   webhooks    [{ n, kind, path, target, params, status, body, type, twiml,
+#                 attempts, seconds, copies, differs }]
+#   media       [{ url, status, bytes, seconds, sha256, cached }]
+#   heard       [{ kind => say|play|digits, text, url, seconds, interrupted }]
+#   transcript  [{ who => agent|caller, text, at }]
+#   errors, warnings  [{ code, message, url, rescued }]; code 0: the lab's own
+#   ended       { reason => hangup|caller|end|reject|dial|error, code, at }
+#
+# misbehave, a hash or sub ($hook, $call) that returns one, for each webhook:
+#   duplicate => n   n copies at once     repeat => n   n more afterwards
+#   drop => n        close the connection after sending, n times, then retry
+#   delay => s       send later           hangup => 1   caller goes meanwhile
+#   tamper => signature|param|url|missing; token, headers, type, body,
+#   fragment         instead of the right ones
 
 use Mojo::Base -base, -signatures;
 
@@ -123,9 +138,12 @@ sub _end ($self, $reason, $more = {}) {
     $self->_webhook_p('POST', $phone->absolute($phone->status_url), \%params,
                       'status')
         ->then(sub ($hook) {
-            $self->_error($hook->{error}{code} // 11200,
-                          "status callback: $hook->{error}{message}")
-                if $hook->{error};
+            my $status = $hook->{status} // 0;
+            my $error = $hook->{error} || ($status !~ /\A2/
+                ? { code => 11217, message => "status $status" } : return);
+
+            $self->_error($error->{code},
+                          "status callback: $error->{message}");
         })->finally($finish);
 }
 

@@ -3,7 +3,26 @@ package Voice::Lab::Faults;
 # Faults on demand: which request gets which one.  An armed fault is
 #   { match => { text => regex, path => regex, nth => n }, times => n,
 #     fault => {...} }
-# nth counts the matching requests from 1; times -1 means for ever.
+# nth counts the matching requests from 1; times (1) may be -1: for ever.
+# text is the caller's last words (model) or the text to speak (speech).
+#
+# Kinds, alone or together; N is a number of pieces (words of a stream, 4 kB
+# of audio) or { bytes => n }:
+#   preset => name              a ready answer, see below
+#   status, headers, body, type whole answer; type alone changes the type
+#   delay => seconds            before the header
+#   hold => 'header' | N        until POST /_lab/release
+#   stall => 'header' | N       for ever
+#   cut => 'header' | N         the connection is closed
+#   drip => { bytes, every }    slowly; bytewise => 1: one byte a chunk
+#   garbage => 'http' | text    no HTTP at all; broken JSON, broken audio
+#   length => 1                 Content-Length instead of chunks
+# Model only:
+#   say => text, empty => 1, plain => 1 (no stream), finish => reason,
+#   error_event => words before it, no_done, no_usage, no_finish, crlf, cr,
+#   comments, bom, at_once
+# Speech only:
+#   say => text, json => 1 (200 with JSON), zero => 1 (200 with 0 bytes)
 
 use Mojo::Base -base, -signatures;
 

@@ -177,6 +177,8 @@ sub standard ($self, $more = {}) {
         $params{"${side}Country"} = $american ? 'US' : '';
     }
 
+    # Looks encoded twice, and is not: a form is decoded once.
+    $params{CallToken} = '%7B%22parentCallInfoToken%22%3A%22lab%22%7D';
     $params{StirVerstat} = 'TN-Validation-Passed-A' if $from =~ /\A\+1/;
 
     return { %params, %{ $self->params }, %$more };

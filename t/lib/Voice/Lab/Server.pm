@@ -117,12 +117,14 @@ sub release ($self) {
 
 sub note ($self, $c, $text, $json = undef) {
     my $req  = $c->req;
-    my $note = { n => scalar @{ $self->received }, at => Time::HiRes::time(),
+    my $note = { n => $self->counters->{requests}, at => Time::HiRes::time(),
                  method => $req->method, path => $req->url->path->to_string,
                  query => $req->url->query->to_hash, text => $text,
                  headers => $req->headers->to_hash, body => $json,
                  connection => $c->tx->connection, end => 'open' };
 
+    # A long run keeps the latest.
+    shift @{ $self->received } if @{ $self->received } >= 10_000;
     push @{ $self->received }, $note;
     $self->count('requests');
     $self->count('open');

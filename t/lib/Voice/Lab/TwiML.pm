@@ -275,6 +275,9 @@ sub _attributes {
         elsif ($known && $value !~ $known->{$key}[0]) {
             $self->_error($known->{$key}[1], "$name $key=\"$value\"");
         }
+        elsif ($known && $known->{$key}[0] == $url) {
+            $self->_sorted($value);
+        }
     }
 
     return \%values;
@@ -299,6 +302,7 @@ sub _text {
             if !defined $verb->{attributes}{digits} && $text !~ $url;
     }
     elsif ($name eq 'Redirect' || $name eq 'Number') {
+        $self->_sorted($text) if $name eq 'Redirect';
         $self->_error($name eq 'Redirect' ? 11100 : 13223, "$name \"$text\"")
             if $text !~ ($name eq 'Redirect' ? $url : qr/\A\+?[0-9 ()-]{3,20}\z/);
     }
@@ -309,6 +313,19 @@ sub _text {
     elsif ($name =~ /\A(?:Hangup|Reject|Pause|Leave|Echo)\z/) {
         $self->_warn(12200, "text inside $name") if $text ne '';
     }
+}
+
+
+# Whether the query is signed as written or sorted is not certain; in
+# ascending order both are the same.
+
+sub _sorted {
+    my ($self, $value) = @_;
+    my ($query) = $value =~ /\A[^?#]*\?([^#]*)/ or return;
+    my @names = map { s/=.*//sr } split /&/, $query;
+
+    $self->_warn(0, "query is not sorted by name: $value")
+        if join('&', @names) ne join('&', sort @names);
 }
 
 
