@@ -43,7 +43,8 @@ sub chat_p {
     return $fetch->fetch_p('POST', "$base{model}/v1/chat/completions", {
         body => encode_json($body),
         headers => { 'Content-Type' => 'application/json',
-                     Authorization => 'Bearer sk-lab' }, %{ $options || {} } });
+                     Authorization => 'Bearer sk-lab' },
+        %{ $options || {} } });
 }
 
 
@@ -336,8 +337,9 @@ for my $hold ('header', 0, 3, { bytes => 50 }) {
 # the shipped program
 
 {
-    my $pid = open my $out, '-|', $^X, "$FindBin::RealBin/../scripts/stand-ins",
-        'model', '--listen', '127.0.0.1:0', '--first', '0', '--token', '0'
+    my $pid = open my $out, '-|', $^X,
+        "$FindBin::RealBin/../scripts/stand-ins", 'model',
+        '--listen', '127.0.0.1:0', '--first', '0', '--token', '0'
         or die "stand-ins: $!";
 
     like(scalar <$out>, qr{stand-in model.* on http://127\.0\.0\.1:\d+\n},

@@ -86,7 +86,8 @@ sub _mp3 {
     if (substr($bytes, 0, 3) eq 'ID3') {
         my @size = unpack 'x6 C4', $bytes;
 
-        $at = 10 + ($size[0] << 21 | $size[1] << 14 | $size[2] << 7 | $size[3]);
+        $at = 10 + ($size[0] << 21 | $size[1] << 14 | $size[2] << 7
+                    | $size[3]);
     }
 
     while ($at + 4 <= length $bytes) {

@@ -485,8 +485,8 @@ sub _gather_p ($self, $verb, $url, $line, $media) {
 
     return $sounds->then(sub (@) {
         $self->_event({ kind => 'listening', gather => $verb });
-        return $line->{ask} ? Mojo::Promise->resolve($line->{ask}->($self, $verb))
-                            : $line;
+        return $line if !$line->{ask};
+        return Mojo::Promise->resolve($line->{ask}->($self, $verb));
     })->then(sub ($said) {
         $said = { say => $said } if !ref $said;
 

@@ -55,7 +55,11 @@ sub _json ($self, $method, $path, @body) {
 }
 
 
-sub arm      ($self, @faults) { $self->_json(POST => 'faults', json => \@faults) }
+sub arm ($self, @faults) {
+    return $self->_json(POST => 'faults', json => \@faults);
+}
+
+
 sub clear    ($self) { $self->_json(DELETE => 'faults') }
 sub requests ($self) { $self->_json(GET => 'requests') }
 sub forget   ($self) { $self->_json(DELETE => 'requests') }

@@ -47,9 +47,12 @@ sub overrides ($class, $fragment) {
             }
         }
         elsif ($name eq 'rp') {
-            if ($value =~ /\A(?:4xx|5xx|ct|rt|all)(?:,(?:4xx|5xx|ct|rt|all))*\z/) {
+            my $kind = qr/4xx|5xx|ct|rt|all/;
+
+            if ($value =~ /\A$kind(?:,$kind)*\z/) {
                 $o{rp} = { map { $_ => 1 } split /,/, $value };
-                $o{rp} = { map { $_ => 1 } qw(4xx 5xx ct rt) } if $o{rp}{all};
+                $o{rp} = { map { $_ => 1 } qw(4xx 5xx ct rt) }
+                    if $o{rp}{all};
                 next;
             }
         }
@@ -67,7 +70,8 @@ sub overrides ($class, $fragment) {
 
 
 # fetch_p(method, url, {headers, body, fragment, drop, delay}) resolves
-# to {status, headers, type, body, attempts, ms, error => {code, kind, message}}
+# to {status, headers, type, body, attempts, ms,
+#     error => {code, kind, message}}
 
 sub fetch_p ($self, $method, $url, $options = {}) {
     my ($o)   = Voice::Lab::Fetch->overrides($options->{fragment});
@@ -113,8 +117,8 @@ sub fetch_p ($self, $method, $url, $options = {}) {
                 }
 
                 if ($options->{resign}) {
-                    $options = { %$options,
-                                 headers => $options->{resign}->($method, $url) };
+                    my $headers = $options->{resign}->($method, $url);
+                    $options = { %$options, headers => $headers };
                 }
 
                 $tries--;
@@ -139,8 +143,12 @@ sub fetch_p ($self, $method, $url, $options = {}) {
         });
     };
 
-    $options->{delay} ? Mojo::IOLoop->timer($options->{delay} => sub { $again->() })
-                      : $again->();
+    if ($options->{delay}) {
+        Mojo::IOLoop->timer($options->{delay} => sub { $again->() });
+    }
+    else {
+        $again->();
+    }
 
     return $promise;
 }
@@ -154,7 +162,7 @@ sub _once_p ($self, $method, $url, $o, $fresh = 0) {
     if ($to->host !~ /\A(?:127\.\d+\.\d+\.\d+|\[?::1\]?|localhost)\z/) {
         return Mojo::Promise->resolve({ error => {
             code => 11210, kind => 'host',
-            message => "$origin is not this machine: the lab stays inside" } });
+            message => "$origin is not this machine" } });
     }
 
     my $promise = Mojo::Promise->new;

@@ -13,7 +13,8 @@ my $day = qr/\b(monday|tuesday|wednesday|thursday|friday|saturday|sunday
              |tomorrow|today|next\ week)\b/ix;
 my $time = qr/\b(?:at\ )?(morning|afternoon|noon|evening
               |(?:one|two|three|four|five|eight|nine|ten|eleven|twelve)
-              (?:\ o'?clock|\ thirty)?|\d{1,2}(?::\d\d)?(?:\ ?[ap]\.?m\.?)?)\b/ix;
+              (?:\ o'?clock|\ thirty)?
+              |\d{1,2}(?::\d\d)?(?:\ ?[ap]\.?m\.?)?)\b/ix;
 
 my @rules = (
     [qr/\bmy name is ([A-Za-z]+)|\bthis is ([A-Za-z]+)\b/i => sub {
@@ -49,7 +50,8 @@ my @rules = (
     [qr/\b(?:hello|hi|hey|good (?:morning|afternoon|evening))\b/i =>
         'Hello! It is good to hear you. How can I help?'],
     [qr/\b(?:problem|broken|issue|help|wrong)\b/i =>
-        'I am sorry to hear that. Please tell me what happened, step by step.'],
+        'I am sorry to hear that. Please tell me what happened, step by '
+        . 'step.'],
     [$time => sub {
         my ($text) = @_;
         my ($when) = $text =~ $time;

@@ -178,7 +178,7 @@ sub _headers ($self, $note) {
 
 sub _stream ($self, $c, $note, $body, $words, $finish, $usage) {
     my $fault = $note->{fault};
-    my $asked = $body->{stream_options} && $body->{stream_options}{include_usage};
+    my $asked = ($body->{stream_options} || {})->{include_usage};
     my $eol   = $fault->{crlf} ? "\r\n" : $fault->{cr} ? "\r" : "\n";
 
     my $event = sub ($choices, $sum = undef) {
@@ -240,7 +240,8 @@ sub _last_words ($body) {
         my $content = $m->{content} // '';
 
         return ref $content eq 'ARRAY'
-            ? join ' ', map { $_->{text} // '' } grep { ref eq 'HASH' } @$content
+            ? join ' ', map { $_->{text} // '' }
+                        grep { ref eq 'HASH' } @$content
             : $content;
     }
 

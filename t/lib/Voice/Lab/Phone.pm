@@ -38,7 +38,8 @@ has hosts        => sub { {} };   # other origins that are on this machine
 has on_event     => undef;        # sub ($call, $event), for printing
 
 
-# call(path => , lines => [...] or code for every Gather, any attribute above for this call only)
+# call(path => , lines => [...] or code for every Gather, any attribute
+# above for this call only)
 
 sub call ($self, %options) {
     my ($call, $error);
@@ -57,7 +58,8 @@ sub call_p ($self, %options) {
 
     return Voice::Lab::Call->new(
         phone => $phone,
-        lines => ref $lines eq 'CODE' ? $lines : [@$lines], defined $sid ? (sid => $sid) : (),
+        lines => ref $lines eq 'CODE' ? $lines : [@$lines],
+        defined $sid ? (sid => $sid) : (),
     )->run_p;
 }
 

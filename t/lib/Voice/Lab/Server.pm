@@ -281,7 +281,8 @@ sub _body ($self, $c, $note, $plan, $pieces, $chunks, $bytes) {
     my $method = $plan->{length} ? 'write' : 'write_chunk';
 
     # The header goes out before anything is held or cut.
-    if (!$note->{head}++ && grep { _reached($fault->{$_}, 0, 0) } qw(cut hold stall))
+    if (!$note->{head}++
+        && grep { _reached($fault->{$_}, 0, 0) } qw(cut hold stall))
     {
         return $c->$method(undef, sub {
             $self->_body($c, $note, $plan, $pieces, 0, 0);

@@ -124,7 +124,8 @@ sub wrong ($self, $c, $body, $voice, $format, $streaming) {
     my $h = $c->req->headers;
 
     return (401, 'invalid_api_key', 'Invalid API key')
-        if defined $self->key && ($h->header('xi-api-key') // '') ne $self->key;
+        if defined $self->key
+           && ($h->header('xi-api-key') // '') ne $self->key;
     return (422, 'invalid_content_type', 'Content-Type')
         if ($h->content_type // '') !~ m{\Aapplication/json\b}i;
     return (422, 'invalid_json', 'not a JSON object') if ref $body ne 'HASH';

@@ -21,6 +21,7 @@ my $count  = qr/\A[1-9]\d{0,4}\z/;
 my $zero   = qr/\A\d{1,5}\z/;
 my $events = qr/\A[a-z]+(?: [a-z]+)*\z/;
 my $voice  = qr/\A(?:man|woman|alice|(?:Polly|Google)\.[\w-]+)\z/;
+my $number = qr/\A\+?[0-9 ()-]{3,20}\z/;
 my $key    = qr/\A[0-9*#]?\z/;
 
 # element => { attribute => [pattern, error code] }
@@ -303,12 +304,14 @@ sub _text {
     }
     elsif ($name eq 'Redirect' || $name eq 'Number') {
         $self->_sorted($text) if $name eq 'Redirect';
-        $self->_error($name eq 'Redirect' ? 11100 : 13223, "$name \"$text\"")
-            if $text !~ ($name eq 'Redirect' ? $url : qr/\A\+?[0-9 ()-]{3,20}\z/);
+        my ($code, $pattern) = $name eq 'Redirect' ? (11100, $url)
+                                                   : (13223, $number);
+
+        $self->_error($code, "$name \"$text\"") if $text !~ $pattern;
     }
     elsif ($name eq 'Dial') {
         $self->_error(13223, "Dial \"$text\"")
-            if $text !~ /\A\+?[0-9 ()-]{3,20}\z/;
+            if $text !~ $number;
     }
     elsif ($name =~ /\A(?:Hangup|Reject|Pause|Leave|Echo)\z/) {
         $self->_warn(12200, "text inside $name") if $text ne '';
