@@ -118,6 +118,7 @@ ngx_http_voice_create_loc_conf(ngx_conf_t *cf)
      *
      *     conf->zone, keys, flows, numbers = NULL;   at the end, by _check()
      *     conf->scheme, authority, account_sid, tts = { 0, NULL };
+     *     vlcf->here = NULL;
      *     vlcf->speech = { 0 };
      */
 
@@ -142,10 +143,19 @@ ngx_http_voice_create_loc_conf(ngx_conf_t *cf)
 char *
 ngx_http_voice_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
+    ngx_http_voice_loc_conf_t *pvlcf = parent;
+    ngx_http_voice_loc_conf_t *vlcf = child;
+
     ngx_http_voice_webhook_conf_t  *prev, *conf;
 
-    prev = &((ngx_http_voice_loc_conf_t *) parent)->webhook;
-    conf = &((ngx_http_voice_loc_conf_t *) child)->webhook;
+    prev = &pvlcf->webhook;
+    conf = &vlcf->webhook;
+
+    /* an "if" within the location keeps the handler, and has this instead */
+
+    if (vlcf->here == NULL) {
+        vlcf->here = pvlcf->here;
+    }
 
     if (conf->authority.data == NULL) {
         conf->scheme = prev->scheme;
@@ -630,6 +640,8 @@ ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 ngx_http_voice_place_t *
 ngx_http_voice_conf_place(ngx_conf_t *cf, void *conf)
 {
+    ngx_http_voice_loc_conf_t *vlcf = conf;
+
     ngx_http_voice_place_t      *place;
     ngx_http_voice_main_conf_t  *vmcf;
 
@@ -642,7 +654,9 @@ ngx_http_voice_conf_place(ngx_conf_t *cf, void *conf)
 
     ngx_memzero(place, sizeof(ngx_http_voice_place_t));
 
-    place->conf = conf;
+    vlcf->here = vlcf;
+
+    place->conf = vlcf;
     place->server = ngx_http_conf_get_module_srv_conf(cf,
                                                       ngx_http_core_module);
     place->location = ngx_http_conf_get_module_loc_conf(cf,

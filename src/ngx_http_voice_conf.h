@@ -26,11 +26,14 @@ typedef struct {
 } ngx_http_voice_srv_conf_t;
 
 
-typedef struct {
+typedef struct ngx_http_voice_loc_conf_s  ngx_http_voice_loc_conf_t;
+
+struct ngx_http_voice_loc_conf_s {
+    ngx_http_voice_loc_conf_t      *here;     /* where the handler is set */
     ngx_http_voice_webhook_conf_t   webhook;
     ngx_uint_t                      route;    /* of voice_webhook */
     ngx_http_voice_speech_t         speech;   /* of voice_audio */
-} ngx_http_voice_loc_conf_t;
+};
 
 
 /* a location with a handler of ours, to be checked when all is read */

@@ -226,7 +226,12 @@ ngx_http_voice_webhook_handler(ngx_http_request_t *r)
 {
     ngx_http_voice_loc_conf_t  *vlcf;
 
+    if (r != r->main) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
     vlcf = ngx_http_get_module_loc_conf(r, ngx_http_voice_module);
+    vlcf = vlcf->here;
 
     return ngx_http_voice_webhook(r, &vlcf->webhook, vlcf->route);
 }
@@ -237,7 +242,12 @@ ngx_http_voice_audio_handler(ngx_http_request_t *r)
 {
     ngx_http_voice_loc_conf_t  *vlcf;
 
+    if (r != r->main) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
     vlcf = ngx_http_get_module_loc_conf(r, ngx_http_voice_module);
+    vlcf = vlcf->here;
 
     return ngx_http_voice_audio(r, &vlcf->speech, vlcf->webhook.keys);
 }
