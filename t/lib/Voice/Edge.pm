@@ -177,6 +177,8 @@ CONF
 #   conf                                the whole configuration instead
 #   module                              0: load no module
 #   allow                               [patterns of log lines that may be]
+#   ports                               { name => port } of what listens
+#                                       already, such as a stand-in
 #
 # %%DIR%%, %%ROOT%% and %%PORT_name%% are replaced in every text.
 
@@ -186,7 +188,8 @@ sub new {
     my $self = bless {
         workers => 2, connections => 512, log_level => 'info', module => 1,
         allow => [], %option,
-        owner => $$, ports => {}, locks => [], daemons => {}, children => [],
+        owner => $$, locks => [], daemons => {}, children => [],
+        ports => { %{ $option{ports} || {} } },
         dir => tempdir('voice-test-XXXXXX', TMPDIR => 1),
     }, $class;
 
