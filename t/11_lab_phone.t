@@ -22,6 +22,7 @@ my ($count, @order, %routes) = (0);
 
 my $app = Mojolicious->new;
 $app->log->level('fatal');
+$app->renderer->compress(0);
 $app->routes->any('/*where' => sub {
     my ($c) = @_;
     my $path = $c->param('where');
@@ -351,10 +352,16 @@ is(sign($token, "https://voice.example.org/tw/dup",
 }
 
 {
+    %routes = (in => '<Hangup/>', 'one.mp3' => \&sound);
+
     my $r = phone()->webhook('/in', {}, { tamper => 'signature' });
 
     is($r->{status}, 200, 'a single webhook');
     is(phone()->webhook('/nowhere')->{status}, 404, 'its status');
+    ok(phone()->get('/one.mp3')->{body} eq $mp3, 'a file');
+
+    $r = phone()->get('/one.mp3', {}, 'HEAD');
+    is("$r->{body}$r->{headers}{'Content-Length'}", length $mp3, 'HEAD');
 }
 
 done_testing();

@@ -171,6 +171,7 @@ sub _once_p ($self, $method, $url, $o, $fresh = 0) {
     my ($got, $done, $timer, $stream, $reused, @heard) = (0, 0);
 
     $res->max_message_size($self->max_body);
+    $res->content->skip_body(1) if $method eq 'HEAD';
 
     my $finish = sub ($error = undef) {
         return if $done++;

@@ -88,6 +88,22 @@ sub webhook_p ($self, $path, $params = {}, $options = {}) {
 }
 
 
+# One unsigned request, as for media: get(path, {headers}, method)
+
+sub get ($self, @arguments) {
+    my $result;
+
+    $self->get_p(@arguments)->then(sub ($r) { $result = $r })->wait;
+    return $result;
+}
+
+
+sub get_p ($self, $path, $headers = {}, $method = 'GET') {
+    return $self->fetcher->fetch_p($method, $self->absolute($path),
+                                   { headers => $headers });
+}
+
+
 sub fetcher ($self) {
     return Voice::Lab::Fetch->new(
         keep_alive => $self->keep_alive,
