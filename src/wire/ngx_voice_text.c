@@ -10,10 +10,11 @@ typedef struct {
     unsigned     line:1;        /* nothing was kept of this line yet */
     unsigned     space:1;       /* white space to be written before more */
     unsigned     dropped:1;     /* the last character was left out */
+    unsigned     changed:1;     /* something else has become a space */
 } ngx_voice_text_writer_t;
 
 
-static size_t ngx_voice_text_pass(u_char *p, size_t len);
+static size_t ngx_voice_text_pass(u_char *p, size_t len, ngx_uint_t *changed);
 static void ngx_voice_text_keep(ngx_voice_text_writer_t *w, const u_char *p,
     size_t len);
 static void ngx_voice_text_space(ngx_voice_text_writer_t *w);
@@ -90,19 +91,15 @@ static const ngx_str_t  ngx_voice_text_withheld_names[] = {
 size_t
 ngx_voice_text_speakable(u_char *p, size_t len)
 {
-    size_t  n;
+    ngx_uint_t  changed;
 
     /* what one pass removes may bring together what the next has to remove */
 
-    for ( ;; ) {
-        n = ngx_voice_text_pass(p, len);
+    do {
+        len = ngx_voice_text_pass(p, len, &changed);
+    } while (changed);
 
-        if (n == len) {
-            return n;
-        }
-
-        len = n;
-    }
+    return len;
 }
 
 
@@ -181,7 +178,7 @@ ngx_voice_text_utf8_cut(u_char *p, size_t len, size_t max)
 
 
 static size_t
-ngx_voice_text_pass(u_char *p, size_t len)
+ngx_voice_text_pass(u_char *p, size_t len, ngx_uint_t *changed)
 {
     u_char                   *last;
     size_t                    n, bad;
@@ -228,7 +225,10 @@ ngx_voice_text_pass(u_char *p, size_t len)
         p += n;
     }
 
-    return w.dst - w.start;
+    n = w.dst - w.start;
+    *changed = (w.changed || n != len);
+
+    return n;
 }
 
 
@@ -283,6 +283,7 @@ ngx_voice_text_ascii(ngx_voice_text_writer_t *w, u_char *p, u_char *last)
     case '\v':
     case '\f':
     case '|':
+        w->changed |= (*p != ' ');
         ngx_voice_text_space(w);
         return 1;
 
@@ -296,6 +297,7 @@ ngx_voice_text_ascii(ngx_voice_text_writer_t *w, u_char *p, u_char *last)
         if (n == 1 && ngx_voice_text_is_word(prev)
             && ngx_voice_text_is_word(next))
         {
+            w->changed = 1;
             ngx_voice_text_space(w);
 
         } else {

@@ -91,6 +91,8 @@ speakable(void)
     /* what one removal brings together */
 
     speak(S("#* x"), S("x"));
+    speak(S("+|\xe2\x80\x8dx"), S("x"));
+    speak(S("a\t#|x"), S("a x"));
     speak(S("~*~x"), S("x"));
     speak(S("-*-*- x"), S("x"));
 }
