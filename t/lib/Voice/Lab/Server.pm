@@ -28,6 +28,7 @@ sub startup ($self) {
 
     $self->log->level('fatal');
     $self->secrets(['lab']);
+    $self->renderer->compress(0);
     $self->max_request_size(1024 * 1024);
 
     $r->post('/_lab/faults' => sub ($c) {
