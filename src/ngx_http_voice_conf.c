@@ -463,12 +463,12 @@ ngx_http_voice_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_voice_public_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_voice_webhook_conf_t *whcf = conf;
+    ngx_http_voice_loc_conf_t *vlcf = conf;
 
     u_char     *p, *last;
     ngx_str_t  *value, url;
 
-    if (whcf->authority.data) {
+    if (vlcf->webhook.authority.data) {
         return "is duplicate";
     }
 
@@ -476,12 +476,12 @@ ngx_http_voice_public_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     url = value[1];
 
     if (url.len > 8 && ngx_strncmp(url.data, "https://", 8) == 0) {
-        ngx_str_set(&whcf->scheme, "https");
+        ngx_str_set(&vlcf->webhook.scheme, "https");
         url.data += 8;
         url.len -= 8;
 
     } else if (url.len > 7 && ngx_strncmp(url.data, "http://", 7) == 0) {
-        ngx_str_set(&whcf->scheme, "http");
+        ngx_str_set(&vlcf->webhook.scheme, "http");
         url.data += 7;
         url.len -= 7;
 
@@ -505,7 +505,7 @@ ngx_http_voice_public_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         goto invalid;
     }
 
-    whcf->authority = url;
+    vlcf->webhook.authority = url;
 
     return NGX_CONF_OK;
 
@@ -523,26 +523,26 @@ invalid:
 char *
 ngx_http_voice_auth_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_voice_webhook_conf_t *whcf = conf;
+    ngx_http_voice_loc_conf_t *vlcf = conf;
 
     ngx_str_t   *value, *token;
     ngx_uint_t   i;
 
-    if (whcf->tokens != NGX_CONF_UNSET_PTR) {
+    if (vlcf->webhook.tokens != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
 
-    whcf->tokens = ngx_array_create(cf->pool, cf->args->nelts - 1,
+    vlcf->webhook.tokens = ngx_array_create(cf->pool, cf->args->nelts - 1,
                                     sizeof(ngx_str_t));
-    if (whcf->tokens == NULL) {
+    if (vlcf->webhook.tokens == NULL) {
         return NGX_CONF_ERROR;
     }
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        token = ngx_array_push(whcf->tokens);
+        token = ngx_array_push(vlcf->webhook.tokens);
         if (token == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -559,7 +559,7 @@ ngx_http_voice_auth_token(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_voice_llm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_voice_webhook_conf_t *whcf = conf;
+    ngx_http_voice_loc_conf_t *vlcf = conf;
 
     ngx_str_t               *value;
     ngx_uint_t               i;
@@ -574,15 +574,15 @@ ngx_http_voice_llm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (whcf->models == NGX_CONF_UNSET_PTR) {
-        whcf->models = ngx_array_create(cf->pool, 2,
+    if (vlcf->webhook.models == NGX_CONF_UNSET_PTR) {
+        vlcf->webhook.models = ngx_array_create(cf->pool, 2,
                                         sizeof(ngx_http_voice_model_t));
-        if (whcf->models == NULL) {
+        if (vlcf->webhook.models == NULL) {
             return NGX_CONF_ERROR;
         }
     }
 
-    model = ngx_array_push(whcf->models);
+    model = ngx_array_push(vlcf->webhook.models);
     if (model == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -612,11 +612,11 @@ ngx_http_voice_llm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_voice_webhook_conf_t *whcf = conf;
+    ngx_http_voice_loc_conf_t *vlcf = conf;
 
     ngx_str_t  *value;
 
-    if (whcf->tts.data) {
+    if (vlcf->webhook.tts.data) {
         return "is duplicate";
     }
 
@@ -631,7 +631,7 @@ ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    whcf->tts = value[1];
+    vlcf->webhook.tts = value[1];
 
     return NGX_CONF_OK;
 }

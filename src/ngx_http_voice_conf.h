@@ -8,7 +8,7 @@
 #define _NGX_HTTP_VOICE_CONF_H_INCLUDED_
 
 
-#include "mouth/ngx_http_voice_webhook.h"
+#include "mouth/ngx_http_voice_hook.h"
 
 
 typedef struct {

@@ -14,6 +14,7 @@
 #include "api/ngx_http_voice_health.h"
 #include "call/ngx_voice_wait.h"
 #include "loop/ngx_voice_bell.h"
+#include "mouth/ngx_http_voice_webhook.h"
 
 
 static ngx_int_t ngx_http_voice_webhook_handler(ngx_http_request_t *r);
@@ -284,7 +285,7 @@ ngx_http_voice_webhook_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (cf->args->nelts == 2) {
         value = cf->args->elts;
 
-        vlcf->route = ngx_http_voice_webhook_route(&value[1]);
+        vlcf->route = ngx_http_voice_hook_route(&value[1]);
 
         if (vlcf->route == NGX_HTTP_VOICE_ROUTES) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

@@ -44,7 +44,9 @@ static ngx_str_t  ngx_http_voice_ask_protocol = ngx_string("HTTP/1.1");
 static ngx_str_t  ngx_http_voice_ask_get = ngx_string("GET");
 static ngx_str_t  ngx_http_voice_ask_post = ngx_string("POST");
 
-static struct sockaddr        ngx_http_voice_ask_sockaddr = { .sa_family = AF_UNIX };
+static struct sockaddr        ngx_http_voice_ask_sockaddr = {
+    .sa_family = AF_UNIX
+};
 static ngx_http_addr_conf_t   ngx_http_voice_ask_addr_conf;
 
 

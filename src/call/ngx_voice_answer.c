@@ -256,28 +256,6 @@ ngx_voice_answer_text(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
 }
 
 
-void
-ngx_voice_answer_free(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
-{
-    ngx_uint_t                i;
-    ngx_voice_answer_node_t  *answer;
-
-    answer = call->answer;
-
-    if (answer == NULL) {
-        return;
-    }
-
-    call->answer = NULL;
-
-    for (i = 0; i < answer->n; i++) {
-        ngx_voice_chunk_free(zone, answer->pieces[i].text);
-    }
-
-    ngx_voice_zone_free(zone, answer);
-}
-
-
 static ngx_voice_answer_node_t *
 ngx_voice_answer_own(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
     ngx_voice_call_node_t **callp)

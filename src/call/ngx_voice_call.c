@@ -357,22 +357,6 @@ ngx_voice_call_evict(ngx_voice_zone_t *zone)
 }
 
 
-ngx_voice_call_node_t *
-ngx_voice_call_find(ngx_voice_zone_t *zone, ngx_str_t *sid)
-{
-    return (ngx_voice_call_node_t *)
-               ngx_str_rbtree_lookup(&zone->sh->calls, sid,
-                                   ngx_voice_wait_key(sid->data, sid->len));
-}
-
-
-void
-ngx_voice_call_notify(ngx_voice_zone_t *zone, ngx_str_t *sid)
-{
-    ngx_voice_wait_notify(zone, ngx_voice_wait_key(sid->data, sid->len));
-}
-
-
 static ngx_voice_call_node_t *
 ngx_voice_call_create(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new)
 {

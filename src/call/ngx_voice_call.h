@@ -179,7 +179,7 @@ ngx_uint_t ngx_voice_call_history(ngx_voice_zone_t *zone, ngx_str_t *sid,
  * claims it: NGX_OK, NGX_DECLINED when it is claimed by a living worker or
  * complete, NGX_ERROR without memory or call.  _add() and _end() return
  * NGX_DECLINED when the answer is not this worker's any more, and the writer
- * then stops; _add() returns NGX_ERROR when the answer is as long as it can be.
+ * then stops; _add() returns NGX_ERROR when the answer is as long as can be.
  */
 ngx_int_t ngx_voice_answer_begin(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn);

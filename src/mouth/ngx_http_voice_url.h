@@ -8,7 +8,7 @@
 #define _NGX_HTTP_VOICE_URL_H_INCLUDED_
 
 
-#include "ngx_http_voice_webhook.h"
+#include "ngx_http_voice_hook.h"
 
 
 /*

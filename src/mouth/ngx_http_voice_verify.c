@@ -90,7 +90,7 @@ ngx_http_voice_verify(ngx_http_voice_hook_t *hook)
     }
 
     if (conf->account_sid.len) {
-        account = ngx_http_voice_webhook_param(hook, "AccountSid");
+        account = ngx_http_voice_hook_param(hook, "AccountSid");
 
         if (account.len != conf->account_sid.len
             || ngx_memcmp(account.data, conf->account_sid.data, account.len)

@@ -29,40 +29,9 @@ static void ngx_http_voice_webhook_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_voice_webhook_process(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_webhook_read(ngx_http_request_t *r,
     ngx_str_t *body);
-static ngx_int_t ngx_http_voice_webhook_params(ngx_http_voice_hook_t *hook);
+static ngx_int_t ngx_http_voice_hook_params(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_webhook_json(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_webhook_call(ngx_http_voice_hook_t *hook);
-
-
-ngx_http_voice_route_t  ngx_http_voice_routes[] = {
-
-    { ngx_string("inbound-webhook"), NGX_VOICE_STEP_OPEN, 1, 0 },
-    { ngx_string("conversation-start"), NGX_VOICE_STEP_PROMPT, 1, 1 },
-    { ngx_string("process-speech"), NGX_VOICE_STEP_INPUT, 1, 1 },
-    { ngx_string("continue"), NGX_VOICE_STEP_REST, 0, 1 },
-    { ngx_string("fallback"), NGX_VOICE_STEP_REST, 0, 0 },
-    { ngx_string("status"), NGX_VOICE_STEP_REST, 0, 0 },
-    { ngx_null_string, 0, 0, 0 }
-};
-
-
-ngx_uint_t
-ngx_http_voice_webhook_route(ngx_str_t *name)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < NGX_HTTP_VOICE_ROUTES; i++) {
-        if (ngx_http_voice_routes[i].name.len == name->len
-            && ngx_strncmp(ngx_http_voice_routes[i].name.data, name->data,
-                           name->len)
-               == 0)
-        {
-            break;
-        }
-    }
-
-    return i;
-}
 
 
 ngx_int_t
@@ -85,7 +54,7 @@ ngx_http_voice_webhook(ngx_http_request_t *r,
         name.data = p;
         name.len = r->uri.data + r->uri.len - p;
 
-        route = ngx_http_voice_webhook_route(&name);
+        route = ngx_http_voice_hook_route(&name);
 
         if (route == NGX_HTTP_VOICE_ROUTES) {
             return NGX_HTTP_NOT_FOUND;
@@ -119,90 +88,6 @@ ngx_http_voice_webhook(ngx_http_request_t *r,
     }
 
     return NGX_DONE;
-}
-
-
-ngx_str_t
-ngx_http_voice_webhook_param(ngx_http_voice_hook_t *hook, const char *name)
-{
-    ngx_str_t  *value, empty;
-
-    value = ngx_voice_form_value(hook->params, hook->nparams, name,
-                                 ngx_strlen(name));
-
-    if (value == NULL) {
-        ngx_str_null(&empty);
-        return empty;
-    }
-
-    return *value;
-}
-
-
-ngx_http_voice_number_t *
-ngx_http_voice_webhook_number(ngx_http_voice_webhook_conf_t *conf,
-    ngx_str_t *to)
-{
-    ngx_uint_t                i;
-    ngx_http_voice_number_t  *number, *def;
-
-    def = NULL;
-    number = conf->numbers->elts;
-
-    for (i = 0; i < conf->numbers->nelts; i++) {
-
-        if (number[i].number.len == 0) {
-            def = &number[i];
-            continue;
-        }
-
-        if (number[i].number.len == to->len
-            && ngx_memcmp(number[i].number.data, to->data, to->len) == 0)
-        {
-            return &number[i];
-        }
-    }
-
-    return def;
-}
-
-
-ngx_int_t
-ngx_http_voice_webhook_send(ngx_http_request_t *r, ngx_str_t *twiml)
-{
-    ngx_buf_t    *b;
-    ngx_int_t     rc;
-    ngx_chain_t   out;
-
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = twiml->len;
-
-    ngx_str_set(&r->headers_out.content_type, "text/xml");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-
-    ngx_str_set(&r->headers_out.charset, "utf-8");
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->pos = twiml->data;
-    b->last = twiml->data + twiml->len;
-    b->memory = 1;
-    b->last_buf = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
 }
 
 
@@ -331,7 +216,7 @@ ngx_http_voice_webhook_process(ngx_http_voice_hook_t *hook)
     }
 
     rc = hook->json ? ngx_http_voice_webhook_json(hook)
-                    : ngx_http_voice_webhook_params(hook);
+                    : ngx_http_voice_hook_params(hook);
 
     if (rc != NGX_OK) {
         return rc;
@@ -419,7 +304,7 @@ ngx_http_voice_webhook_read(ngx_http_request_t *r, ngx_str_t *body)
 
 
 static ngx_int_t
-ngx_http_voice_webhook_params(ngx_http_voice_hook_t *hook)
+ngx_http_voice_hook_params(ngx_http_voice_hook_t *hook)
 {
     ngx_http_request_t  *r;
 
@@ -520,10 +405,10 @@ ngx_http_voice_webhook_call(ngx_http_voice_hook_t *hook)
 
     log = hook->request->connection->log;
 
-    hook->call.sid = ngx_http_voice_webhook_param(hook, "CallSid");
-    hook->call.from = ngx_http_voice_webhook_param(hook, "From");
-    hook->call.to = ngx_http_voice_webhook_param(hook, "To");
-    account = ngx_http_voice_webhook_param(hook, "AccountSid");
+    hook->call.sid = ngx_http_voice_hook_param(hook, "CallSid");
+    hook->call.from = ngx_http_voice_hook_param(hook, "From");
+    hook->call.to = ngx_http_voice_hook_param(hook, "To");
+    account = ngx_http_voice_hook_param(hook, "AccountSid");
 
     if (account.len == 0) {
         ngx_log_error(NGX_LOG_INFO, log, 0,
@@ -553,7 +438,7 @@ ngx_http_voice_webhook_call(ngx_http_voice_hook_t *hook)
         return NGX_HTTP_BAD_REQUEST;
     }
 
-    number = ngx_http_voice_webhook_number(hook->conf, &hook->call.to);
+    number = ngx_http_voice_hook_number(hook->conf, &hook->call.to);
 
     if (number == NULL) {
         ngx_log_error(NGX_LOG_ERR, log, 0,

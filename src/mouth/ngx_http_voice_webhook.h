@@ -8,101 +8,13 @@
 #define _NGX_HTTP_VOICE_WEBHOOK_H_INCLUDED_
 
 
-#include "../brain/ngx_http_voice_agent.h"
-#include "../wire/ngx_voice_form.h"
-
-
-/* the module as such: its slot of a request's contexts holds the hook */
-extern ngx_module_t  ngx_http_voice_module;
+#include "ngx_http_voice_hook.h"
 
 
 /*
- * Twilio's webhooks: what comes in is checked and verified here, claimed as a
+ * Twilio's webhooks: what comes in is read and checked, verified, claimed as a
  * step of a call, and answered with TwiML.
  */
-
-
-/* which agent answers a number ("voice_number") */
-
-typedef struct {
-    ngx_str_t                    number;    /* empty: the default */
-    ngx_str_t                    flow_name;
-    ngx_str_t                    language;  /* empty: the flow's */
-    ngx_str_t                    voice;     /* empty: the flow's */
-    ngx_voice_flow_t            *flow;
-} ngx_http_voice_number_t;
-
-
-typedef struct {
-    ngx_voice_zone_t            *zone;
-    ngx_array_t                 *keys;      /* of ngx_str_t */
-    ngx_array_t                 *flows;     /* of ngx_voice_flow_t * */
-    ngx_array_t                 *numbers;   /* of ngx_http_voice_number_t */
-
-    ngx_str_t                    scheme;    /* of voice_public_url */
-    ngx_str_t                    authority;
-    ngx_array_t                 *tokens;    /* of ngx_str_t */
-    ngx_str_t                    account_sid;
-    ngx_flag_t                   signature;
-
-    ngx_array_t                 *models;    /* of ngx_http_voice_model_t */
-    ngx_str_t                    tts;
-
-    ngx_msec_t                   filler_after;
-    ngx_msec_t                   first_token_timeout;
-    ngx_msec_t                   token_timeout;
-    ngx_msec_t                   speech_timeout;
-    ngx_msec_t                   answer_within;
-    ngx_uint_t                   max_turns;
-} ngx_http_voice_webhook_conf_t;
-
-
-typedef enum {
-    NGX_HTTP_VOICE_INBOUND = 0,
-    NGX_HTTP_VOICE_START,
-    NGX_HTTP_VOICE_SPEECH,
-    NGX_HTTP_VOICE_CONTINUE,
-    NGX_HTTP_VOICE_FALLBACK,
-    NGX_HTTP_VOICE_STATUS,
-    NGX_HTTP_VOICE_ROUTES
-} ngx_http_voice_route_e;
-
-
-typedef struct {
-    ngx_str_t                    name;      /* last segment of the path */
-    ngx_uint_t                   kind;      /* of the step */
-    unsigned                     creates:1; /* an unknown call */
-    unsigned                     keyed:1;   /* its URL is one of ours */
-} ngx_http_voice_route_t;
-
-
-extern ngx_http_voice_route_t  ngx_http_voice_routes[];
-
-
-/* one webhook on its way through this room */
-
-typedef struct {
-    ngx_http_request_t             *request;
-    ngx_http_voice_webhook_conf_t  *conf;
-    ngx_uint_t                      route;
-
-    ngx_voice_param_t              *params;
-    ngx_uint_t                      nparams;
-    ngx_str_t                       body;      /* raw, when it is JSON */
-    const char                     *verify_error;
-
-    ngx_voice_call_new_t            call;
-    ngx_voice_step_t                step;
-    ngx_voice_call_view_t           view;
-    ngx_http_voice_agent_t          agent;
-    const char                     *state;     /* for $voice_state */
-
-    unsigned                        json:1;
-} ngx_http_voice_hook_t;
-
-
-/* NGX_HTTP_VOICE_ROUTES if there is no such route */
-ngx_uint_t ngx_http_voice_webhook_route(ngx_str_t *name);
 
 /*
  * Content handler's work: reads and answers.  route is NGX_HTTP_VOICE_ROUTES
@@ -111,18 +23,6 @@ ngx_uint_t ngx_http_voice_webhook_route(ngx_str_t *name);
  */
 ngx_int_t ngx_http_voice_webhook(ngx_http_request_t *r,
     ngx_http_voice_webhook_conf_t *conf, ngx_uint_t route);
-
-/* the value of a parameter, empty if it was not sent */
-ngx_str_t ngx_http_voice_webhook_param(ngx_http_voice_hook_t *hook,
-    const char *name);
-
-/* which number's agent; NULL if none answers it */
-ngx_http_voice_number_t *ngx_http_voice_webhook_number(
-    ngx_http_voice_webhook_conf_t *conf, ngx_str_t *to);
-
-/* sends TwiML; the caller finalizes with what is returned */
-ngx_int_t ngx_http_voice_webhook_send(ngx_http_request_t *r,
-    ngx_str_t *twiml);
 
 
 #endif /* _NGX_HTTP_VOICE_WEBHOOK_H_INCLUDED_ */

@@ -1,0 +1,106 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_voice_call_node.h"
+
+
+ngx_voice_call_node_t *
+ngx_voice_call_find(ngx_voice_zone_t *zone, ngx_str_t *sid)
+{
+    return (ngx_voice_call_node_t *)
+               ngx_str_rbtree_lookup(&zone->sh->calls, sid,
+                                   ngx_voice_wait_key(sid->data, sid->len));
+}
+
+
+void
+ngx_voice_call_notify(ngx_voice_zone_t *zone, ngx_str_t *sid)
+{
+    ngx_voice_wait_notify(zone, ngx_voice_wait_key(sid->data, sid->len));
+}
+
+
+void
+ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
+    ngx_uint_t turn, ngx_voice_role_e role, u_char *data, size_t len,
+    size_t limit)
+{
+    ngx_queue_t            *q;
+    ngx_voice_said_node_t  *node;
+
+    /* a step that is taken over, or an answer, brings its words again */
+
+    for (q = ngx_queue_last(&call->said);
+         q != ngx_queue_sentinel(&call->said);
+         q = ngx_queue_prev(q))
+    {
+        node = ngx_queue_data(q, ngx_voice_said_node_t, queue);
+
+        if (node->turn < turn) {
+            break;
+        }
+
+        if (node->turn == turn && node->role == role) {
+            return;
+        }
+    }
+
+    while (!ngx_queue_empty(&call->said) && call->said_size + len > limit) {
+        q = ngx_queue_head(&call->said);
+        node = ngx_queue_data(q, ngx_voice_said_node_t, queue);
+
+        call->said_size -= node->text->total;
+
+        ngx_queue_remove(q);
+        ngx_voice_chunk_free(zone, node->text);
+        ngx_voice_zone_free(zone, node);
+    }
+
+    node = ngx_voice_zone_alloc(zone, sizeof(ngx_voice_said_node_t));
+    if (node == NULL) {
+        return;
+    }
+
+    node->text = ngx_voice_chunk_store(zone, data, len);
+
+    if (node->text == NULL) {
+        ngx_voice_zone_free(zone, node);
+        return;
+    }
+
+    node->turn = turn;
+    node->role = role;
+
+    call->said_size += len;
+
+    ngx_queue_insert_tail(&call->said, &node->queue);
+}
+
+
+void
+ngx_voice_answer_free(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
+{
+    ngx_uint_t                i;
+    ngx_voice_answer_node_t  *answer;
+
+    answer = call->answer;
+
+    if (answer == NULL) {
+        return;
+    }
+
+    call->answer = NULL;
+
+    for (i = 0; i < answer->n; i++) {
+        ngx_voice_chunk_free(zone, answer->pieces[i].text);
+    }
+
+    ngx_voice_zone_free(zone, answer);
+}

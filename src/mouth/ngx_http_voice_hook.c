@@ -1,0 +1,126 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_voice_hook.h"
+
+
+ngx_http_voice_route_t  ngx_http_voice_routes[] = {
+
+    { ngx_string("inbound-webhook"), NGX_VOICE_STEP_OPEN, 1, 0 },
+    { ngx_string("conversation-start"), NGX_VOICE_STEP_PROMPT, 1, 1 },
+    { ngx_string("process-speech"), NGX_VOICE_STEP_INPUT, 1, 1 },
+    { ngx_string("continue"), NGX_VOICE_STEP_REST, 0, 1 },
+    { ngx_string("fallback"), NGX_VOICE_STEP_REST, 0, 0 },
+    { ngx_string("status"), NGX_VOICE_STEP_REST, 0, 0 },
+    { ngx_null_string, 0, 0, 0 }
+};
+
+
+ngx_uint_t
+ngx_http_voice_hook_route(ngx_str_t *name)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_VOICE_ROUTES; i++) {
+        if (ngx_http_voice_routes[i].name.len == name->len
+            && ngx_strncmp(ngx_http_voice_routes[i].name.data, name->data,
+                           name->len)
+               == 0)
+        {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+ngx_str_t
+ngx_http_voice_hook_param(ngx_http_voice_hook_t *hook, const char *name)
+{
+    ngx_str_t  *value, empty;
+
+    value = ngx_voice_form_value(hook->params, hook->nparams, name,
+                                 ngx_strlen(name));
+
+    if (value == NULL) {
+        ngx_str_null(&empty);
+        return empty;
+    }
+
+    return *value;
+}
+
+
+ngx_http_voice_number_t *
+ngx_http_voice_hook_number(ngx_http_voice_webhook_conf_t *conf,
+    ngx_str_t *to)
+{
+    ngx_uint_t                i;
+    ngx_http_voice_number_t  *number, *def;
+
+    def = NULL;
+    number = conf->numbers->elts;
+
+    for (i = 0; i < conf->numbers->nelts; i++) {
+
+        if (number[i].number.len == 0) {
+            def = &number[i];
+            continue;
+        }
+
+        if (number[i].number.len == to->len
+            && ngx_memcmp(number[i].number.data, to->data, to->len) == 0)
+        {
+            return &number[i];
+        }
+    }
+
+    return def;
+}
+
+
+ngx_int_t
+ngx_http_voice_hook_send(ngx_http_request_t *r, ngx_str_t *twiml)
+{
+    ngx_buf_t    *b;
+    ngx_int_t     rc;
+    ngx_chain_t   out;
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = twiml->len;
+
+    ngx_str_set(&r->headers_out.content_type, "text/xml");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    ngx_str_set(&r->headers_out.charset, "utf-8");
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = twiml->data;
+    b->last = twiml->data + twiml->len;
+    b->memory = 1;
+    b->last_buf = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}

@@ -1,0 +1,261 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_voice_pace.h"
+
+
+static void ngx_http_voice_pace_rest(ngx_http_voice_pace_t *pace);
+static void ngx_http_voice_pace_timeout(ngx_event_t *ev);
+static void ngx_http_voice_pace_cleanup(void *data);
+
+
+ngx_http_voice_pace_t *
+ngx_http_voice_pace_create(ngx_http_voice_hook_t *hook)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_voice_pace_t  *pace;
+
+    cln = ngx_pool_cleanup_add(hook->request->pool,
+                               sizeof(ngx_http_voice_pace_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    pace = cln->data;
+    ngx_memzero(pace, sizeof(ngx_http_voice_pace_t));
+
+    cln->handler = ngx_http_voice_pace_cleanup;
+
+    pace->hook = hook;
+    pace->deadline = ngx_current_msec + hook->conf->answer_within;
+
+    pace->timer.handler = ngx_http_voice_pace_timeout;
+    pace->timer.data = pace;
+    pace->timer.log = hook->request->connection->log;
+
+    return pace;
+}
+
+
+void
+ngx_http_voice_pace_news(ngx_http_voice_pace_t *pace)
+{
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    ngx_voice_wait_add(&pace->call_waiter,
+                       ngx_voice_wait_key(hook->call.sid.data,
+                                          hook->call.sid.len),
+                       ngx_http_voice_pace_event, pace,
+                       hook->request->connection->log);
+}
+
+
+void
+ngx_http_voice_pace_listen(ngx_http_voice_pace_t *pace,
+    u_char digest[NGX_VOICE_DIGEST])
+{
+    ngx_voice_wait_del(&pace->speech_waiter);
+    ngx_voice_wait_add(&pace->speech_waiter,
+                       ngx_voice_wait_key(digest, NGX_VOICE_DIGEST),
+                       ngx_http_voice_pace_event, pace,
+                       pace->hook->request->connection->log);
+}
+
+
+ngx_int_t
+ngx_http_voice_pace_line(ngx_http_voice_pace_t *pace,
+    ngx_voice_line_t *line)
+{
+    ngx_voice_facts_t            facts;
+    ngx_http_voice_hook_t       *hook;
+    ngx_http_voice_spoken_t     *spoken;
+    ngx_http_voice_facts_buf_t   buf;
+
+    hook = pace->hook;
+    spoken = &pace->reply.lines[pace->reply.n];
+
+    ngx_http_voice_agent_facts(&hook->view, &facts, &buf);
+
+    if (ngx_voice_line_render(line, hook->request->pool, &facts,
+                              &spoken->text)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (spoken->text.len == 0) {
+        return NGX_OK;
+    }
+
+    spoken->speech = ngx_http_voice_agent_speak(&hook->agent, &spoken->text,
+                                                spoken->digest,
+                                                &hook->call.sid);
+    pace->reply.n++;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_voice_pace_lines(ngx_http_voice_pace_t *pace)
+{
+    ngx_uint_t                i;
+    ngx_msec_int_t            left;
+    ngx_http_voice_hook_t    *hook;
+    ngx_http_voice_spoken_t  *line;
+
+    hook = pace->hook;
+
+    for (i = 0; i < pace->reply.n && !pace->late; i++) {
+        line = &pace->reply.lines[i];
+
+        if (line->speech != NGX_VOICE_SPEECH_FILLING) {
+            continue;
+        }
+
+        /* waits before it looks: no news are lost in between */
+
+        ngx_http_voice_pace_listen(pace, line->digest);
+
+        line->speech = ngx_http_voice_speech_want(&hook->agent.speech,
+                                                  line->digest,
+                                                  &hook->call.sid);
+
+        if (line->speech == NGX_VOICE_SPEECH_FILLING) {
+
+            left = pace->deadline - ngx_current_msec;
+            left = ngx_max(left, 1);
+
+            ngx_http_voice_pace_wait(pace, ngx_http_voice_pace_lines,
+                                     ngx_min(hook->conf->speech_timeout,
+                                             (ngx_msec_t) left));
+            return NGX_DONE;
+        }
+    }
+
+    return ngx_http_voice_pace_send(pace);
+}
+
+
+ngx_int_t
+ngx_http_voice_pace_send(ngx_http_voice_pace_t *pace)
+{
+    ngx_str_t               twiml;
+    ngx_uint_t              last;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    ngx_http_voice_pace_rest(pace);
+
+    if (ngx_http_voice_reply_twiml(hook, &pace->reply, &twiml) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (pace->claimed) {
+        pace->claimed = 0;
+
+        last = (pace->reply.next != NGX_HTTP_VOICE_NEXT_CONTINUE);
+
+        ngx_voice_call_done(hook->conf->zone, &hook->call.sid, &hook->step,
+                            &twiml, pace->spoken, last,
+                            hook->request->connection->log);
+    }
+
+    return ngx_http_voice_hook_send(hook->request, &twiml);
+}
+
+
+void
+ngx_http_voice_pace_wait(ngx_http_voice_pace_t *pace,
+    ngx_http_voice_resume_pt resume, ngx_msec_t timeout)
+{
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    if (pace->timer.timer_set && pace->resume == resume) {
+        return;
+    }
+
+    if (pace->timer.timer_set) {
+        ngx_del_timer(&pace->timer);
+    }
+
+    pace->resume = resume;
+
+    ngx_add_timer(&pace->timer, timeout);
+
+    hook->request->connection->log->action = "waiting for words";
+}
+
+
+static void
+ngx_http_voice_pace_rest(ngx_http_voice_pace_t *pace)
+{
+    ngx_voice_wait_del(&pace->call_waiter);
+    ngx_voice_wait_del(&pace->speech_waiter);
+
+    if (pace->timer.timer_set) {
+        ngx_del_timer(&pace->timer);
+    }
+}
+
+
+static void
+ngx_http_voice_pace_timeout(ngx_event_t *ev)
+{
+    ngx_http_voice_pace_t  *pace;
+
+    pace = ev->data;
+    pace->late = 1;
+
+    ngx_http_voice_pace_event(ev);
+}
+
+
+void
+ngx_http_voice_pace_event(ngx_event_t *ev)
+{
+    ngx_int_t               rc;
+    ngx_connection_t       *c;
+    ngx_http_request_t     *r;
+    ngx_http_voice_pace_t  *pace;
+
+    pace = ev->data;
+    r = pace->hook->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    rc = pace->resume(pace);
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_voice_pace_cleanup(void *data)
+{
+    ngx_http_voice_pace_t *pace = data;
+
+    ngx_http_voice_pace_rest(pace);
+
+    if (pace->claimed) {
+        ngx_voice_call_release(pace->hook->conf->zone, &pace->hook->call.sid,
+                               &pace->hook->step, ngx_cycle->log);
+    }
+}

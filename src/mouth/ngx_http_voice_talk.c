@@ -1,0 +1,473 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_voice_talk.h"
+#include "../brain/ngx_http_voice_turn.h"
+
+
+/* steps of this number and above are not in the order of the others */
+#define NGX_HTTP_VOICE_TALK_ASIDE  1000
+
+
+static ngx_int_t ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace,
+    ngx_uint_t step);
+static ngx_int_t ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace);
+static ngx_int_t ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
+    ngx_voice_action_e action, ngx_voice_line_t *say);
+static ngx_int_t ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace);
+static ngx_int_t ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace);
+static ngx_int_t ngx_http_voice_talk_take(ngx_http_voice_pace_t *pace,
+    ngx_voice_answer_view_t *view);
+static ngx_int_t ngx_http_voice_talk_filler(ngx_http_voice_pace_t *pace);
+
+
+ngx_int_t
+ngx_http_voice_talk_begin(ngx_http_voice_pace_t *pace)
+{
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    switch (hook->route) {
+
+    case NGX_HTTP_VOICE_INBOUND:
+
+        hook->state = "greeting";
+        pace->reply.next = NGX_HTTP_VOICE_NEXT_START;
+        pace->reply.turn = 1;
+        pace->reply.step = 0;
+
+        if (ngx_http_voice_pace_line(pace, &hook->agent.flow->greeting)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_voice_pace_lines(pace);
+
+    case NGX_HTTP_VOICE_START:
+        return ngx_http_voice_talk_prompt(pace, hook->step.step);
+
+    case NGX_HTTP_VOICE_SPEECH:
+
+        if (hook->step.kind == NGX_VOICE_STEP_PROMPT) {
+            return ngx_http_voice_talk_prompt(pace, hook->step.step + 1);
+        }
+
+        return ngx_http_voice_talk_input(pace);
+
+    default: /* NGX_HTTP_VOICE_CONTINUE */
+        hook->state = "answering";
+        return ngx_http_voice_talk_answer(pace);
+    }
+}
+
+
+/* asks for words: first with the opening line, then up the silence ladder */
+
+static ngx_int_t
+ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace, ngx_uint_t step)
+{
+    ngx_voice_flow_t       *flow;
+    ngx_voice_line_t       *line;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+    flow = hook->agent.flow;
+
+    pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
+    pace->reply.step = step;
+
+    if (step == 0) {
+        hook->state = "opening";
+        line = &flow->opening;
+
+    } else if (step <= flow->silence.nelts) {
+        hook->state = "silence";
+        line = flow->silence.elts;
+        line += step - 1;
+
+        /* the last rung takes its leave itself */
+
+        if (step == flow->silence.nelts) {
+            pace->reply.next = NGX_HTTP_VOICE_NEXT_HANGUP;
+        }
+
+    } else {
+        hook->state = "goodbye";
+        line = &flow->goodbye;
+        pace->reply.next = NGX_HTTP_VOICE_NEXT_HANGUP;
+    }
+
+    if (ngx_http_voice_pace_line(pace, line) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (step == 0) {
+        ngx_voice_call_said(hook->conf->zone, &hook->call.sid,
+                            hook->step.turn - 1, NGX_VOICE_ROLE_ASSISTANT,
+                            &pace->reply.lines[0].text,
+                            flow->limits.history);
+    }
+
+    return ngx_http_voice_pace_lines(pace);
+}
+
+
+static ngx_int_t
+ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
+{
+    ngx_int_t                       rc;
+    ngx_str_t                       words, digits;
+    ngx_uint_t                      limit;
+    ngx_voice_flow_t               *flow;
+    ngx_voice_rule_t               *rule;
+    ngx_voice_action_e              action;
+    ngx_http_voice_hook_t          *hook;
+    ngx_http_voice_webhook_conf_t  *conf;
+
+    hook = pace->hook;
+    conf = hook->conf;
+    flow = hook->agent.flow;
+
+    words = ngx_http_voice_hook_param(hook, "SpeechResult");
+    digits = ngx_http_voice_hook_param(hook, "Digits");
+
+    if (digits.len) {
+
+        action = ngx_voice_flow_key(flow, digits.data[0]);
+
+        if (action != NGX_VOICE_ACTION_NONE) {
+            return ngx_http_voice_talk_act(pace, action, NULL);
+        }
+
+        if (words.len == 0) {
+            words.data = ngx_pnalloc(hook->request->pool,
+                                     sizeof("I pressed .") - 1 + digits.len);
+            if (words.data == NULL) {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
+
+            words.len = ngx_sprintf(words.data, "I pressed %V.", &digits)
+                        - words.data;
+        }
+    }
+
+    ngx_voice_call_said(conf->zone, &hook->call.sid, hook->step.turn,
+                        NGX_VOICE_ROLE_USER, &words, flow->limits.history);
+
+    limit = flow->limits.turns;
+
+    if (conf->max_turns && conf->max_turns < limit) {
+        limit = conf->max_turns;
+    }
+
+    if (hook->step.turn > limit) {
+        ngx_log_error(NGX_LOG_INFO, hook->request->connection->log, 0,
+                      "voice call \"%V\" has reached its %ui turns",
+                      &hook->call.sid, limit);
+
+        return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_GOODBYE, NULL);
+    }
+
+    rule = ngx_voice_flow_match(flow, &words);
+
+    if (rule) {
+        return ngx_http_voice_talk_act(pace, rule->action, rule->say);
+    }
+
+    hook->state = "answering";
+
+    rc = ngx_voice_answer_begin(conf->zone, &hook->call.sid, hook->step.turn);
+
+    if (rc == NGX_ERROR) {
+        return ngx_http_voice_talk_failed(pace);
+    }
+
+    if (rc == NGX_OK) {
+
+        /* a failure is in the answer, too */
+
+        (void) ngx_http_voice_turn_start(&hook->agent, &hook->view);
+    }
+
+    return ngx_http_voice_talk_answer(pace);
+}
+
+
+static ngx_int_t
+ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
+    ngx_voice_action_e action, ngx_voice_line_t *say)
+{
+    ngx_voice_flow_t  *flow;
+
+    flow = pace->hook->agent.flow;
+
+    if (action == NGX_VOICE_ACTION_HUMAN && flow->fallback.number.len) {
+        pace->hook->state = "human";
+        pace->reply.next = NGX_HTTP_VOICE_NEXT_DIAL;
+
+        if (say == NULL) {
+            say = &flow->fallback.say;
+        }
+
+    } else {
+        pace->hook->state = "goodbye";
+        pace->reply.next = NGX_HTTP_VOICE_NEXT_HANGUP;
+
+        if (say == NULL) {
+            say = &flow->goodbye;
+        }
+    }
+
+    if (ngx_http_voice_pace_line(pace, say) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_voice_pace_lines(pace);
+}
+
+
+ngx_int_t
+ngx_http_voice_talk_aside(ngx_http_voice_pace_t *pace)
+{
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+    hook->state = "aside";
+
+    if (hook->view.answering) {
+        pace->reply.next = NGX_HTTP_VOICE_NEXT_CONTINUE;
+        pace->reply.turn = hook->view.turn;
+
+        /* a step that nobody has claimed before */
+
+        pace->reply.step = NGX_HTTP_VOICE_TALK_ASIDE
+                          + (ngx_current_msec & 0xffffff);
+
+        return ngx_http_voice_pace_send(pace);
+    }
+
+    pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
+    pace->reply.turn = hook->view.turn + 1;
+    pace->reply.step = 0;
+
+    if (hook->route == NGX_HTTP_VOICE_FALLBACK
+        && ngx_http_voice_pace_line(pace, &hook->agent.flow->apology)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_voice_pace_lines(pace);
+}
+
+
+/* the turn has no answer: an apology, and after several the way out */
+
+static ngx_int_t
+ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace)
+{
+    ngx_voice_flow_t       *flow;
+    ngx_voice_call_view_t   view;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+    flow = hook->agent.flow;
+
+    /* these lines have a wait of their own, within the same deadline */
+
+    pace->late = 0;
+
+    if (ngx_voice_call_look(hook->conf->zone, &hook->call.sid, &view)
+        == NGX_OK
+        && view.failures >= flow->fallback.after)
+    {
+        ngx_log_error(NGX_LOG_ERR, hook->request->connection->log, 0,
+                      "voice call \"%V\" is given up after %ui failed turns, "
+                      "%s", &hook->call.sid, view.failures,
+                      flow->fallback.number.len ? "a human is dialled"
+                                                : "it ends with a goodbye");
+
+        return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_HUMAN, NULL);
+    }
+
+    hook->state = "apology";
+
+    pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
+    pace->reply.turn = hook->step.turn + 1;
+    pace->reply.step = 0;
+
+    if (ngx_http_voice_pace_line(pace, &flow->apology) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_voice_pace_lines(pace);
+}
+
+
+static ngx_int_t
+ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace)
+{
+    ngx_msec_t                      timeout;
+    ngx_http_voice_hook_t          *hook;
+    ngx_voice_answer_view_t         view;
+    ngx_http_voice_webhook_conf_t  *conf;
+
+    hook = pace->hook;
+    conf = hook->conf;
+
+    ngx_http_voice_pace_news(pace);
+
+    ngx_voice_answer_look(conf->zone, &hook->call.sid, hook->step.turn, &view);
+
+    if (view.state == NGX_VOICE_ANSWER_ORPHANED
+        && ngx_voice_answer_begin(conf->zone, &hook->call.sid,
+                                  hook->step.turn)
+           == NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_NOTICE, hook->request->connection->log, 0,
+                      "voice call \"%V\" turn %ui is taken over from a worker "
+                      "that died", &hook->call.sid, hook->step.turn);
+
+        (void) ngx_http_voice_turn_start(&hook->agent, &hook->view);
+
+        ngx_voice_answer_look(conf->zone, &hook->call.sid, hook->step.turn,
+                              &view);
+    }
+
+    if (ngx_http_voice_talk_take(pace, &view) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (pace->reply.n == view.n && view.state == NGX_VOICE_ANSWER_FAILED) {
+        return ngx_http_voice_talk_failed(pace);
+    }
+
+    if (pace->reply.n == view.n
+        && (view.state == NGX_VOICE_ANSWER_DONE
+            || view.state == NGX_VOICE_ANSWER_NONE))
+    {
+        pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
+        pace->reply.turn = hook->step.turn + 1;
+        pace->reply.step = 0;
+
+        return ngx_http_voice_pace_send(pace);
+    }
+
+    if (pace->reply.n) {
+        pace->reply.next = NGX_HTTP_VOICE_NEXT_CONTINUE;
+        pace->reply.step = hook->step.step + 1;
+
+        return ngx_http_voice_pace_send(pace);
+    }
+
+    if (pace->late) {
+        return ngx_http_voice_talk_filler(pace);
+    }
+
+    timeout = ngx_min(conf->filler_after, conf->answer_within);
+
+    ngx_http_voice_pace_wait(pace, ngx_http_voice_talk_answer, timeout);
+
+    return NGX_DONE;
+}
+
+
+/* moves what can be heard now into the reply: the first pieces in a row */
+
+static ngx_int_t
+ngx_http_voice_talk_take(ngx_http_voice_pace_t *pace,
+    ngx_voice_answer_view_t *view)
+{
+    ngx_uint_t                i;
+    ngx_voice_speech_e        state;
+    ngx_voice_piece_t        *piece;
+    ngx_http_voice_hook_t    *hook;
+    ngx_http_voice_spoken_t  *line;
+
+    hook = pace->hook;
+
+    pace->reply.n = 0;
+    pace->spoken = view->spoken;
+
+    /* the texts lie in a buffer that what follows may use */
+
+    for (i = 0; i < view->n; i++) {
+        line = &pace->reply.lines[i];
+        piece = &view->pieces[i];
+
+        line->text.len = piece->text.len;
+        line->text.data = ngx_pstrdup(hook->request->pool, &piece->text);
+
+        if (line->text.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(line->digest, piece->digest, NGX_VOICE_DIGEST);
+    }
+
+    for (i = 0; i < view->n; i++) {
+        line = &pace->reply.lines[i];
+        state = view->pieces[i].speech;
+
+        if (state != NGX_VOICE_SPEECH_READY
+            && state != NGX_VOICE_SPEECH_FAILED)
+        {
+            ngx_http_voice_pace_listen(pace, line->digest);
+
+            state = ngx_http_voice_agent_speak(&hook->agent, &line->text,
+                                               line->digest,
+                                               &hook->call.sid);
+        }
+
+        if (state == NGX_VOICE_SPEECH_FILLING) {
+            break;
+        }
+
+        line->speech = state;
+        pace->reply.n++;
+    }
+
+    pace->spoken += pace->reply.n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_voice_talk_filler(ngx_http_voice_pace_t *pace)
+{
+    ngx_uint_t              n;
+    ngx_voice_flow_t       *flow;
+    ngx_voice_line_t       *line;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+    flow = hook->agent.flow;
+
+    hook->state = "filler";
+
+    n = ngx_voice_call_filler(hook->conf->zone, &hook->call.sid);
+
+    line = flow->fillers.elts;
+    line += n % flow->fillers.nelts;
+
+    pace->reply.next = NGX_HTTP_VOICE_NEXT_CONTINUE;
+    pace->reply.step = hook->step.step + 1;
+
+    if (ngx_http_voice_pace_line(pace, line) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* played if it is there, said if not: it is already late */
+
+    return ngx_http_voice_pace_send(pace);
+}
