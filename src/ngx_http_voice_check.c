@@ -35,6 +35,8 @@ static ngx_int_t ngx_http_voice_check_models(ngx_conf_t *cf,
 static ngx_int_t ngx_http_voice_check_location(ngx_conf_t *cf,
     ngx_http_voice_place_t *place, const char *directive, ngx_str_t *uri);
 static ngx_http_core_loc_conf_t *ngx_http_voice_check_find(
+    ngx_http_core_loc_conf_t *outer, ngx_str_t *uri, ngx_uint_t *regex);
+static ngx_http_core_loc_conf_t *ngx_http_voice_check_prefix(
     ngx_http_location_tree_node_t *node, u_char *uri, size_t len);
 static ngx_uint_t ngx_http_voice_check_loopback(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *server);
@@ -344,22 +346,18 @@ static ngx_int_t
 ngx_http_voice_check_location(ngx_conf_t *cf, ngx_http_voice_place_t *place,
     const char *directive, ngx_str_t *uri)
 {
+    ngx_uint_t                 regex;
     ngx_http_core_loc_conf_t  *root, *clcf;
 
     root = place->server->ctx->loc_conf[ngx_http_core_module.ctx_index];
 
-    clcf = ngx_http_voice_check_find(root->static_locations, uri->data,
-                                     uri->len);
-
-#if (NGX_PCRE)
+    clcf = ngx_http_voice_check_find(root, uri, &regex);
 
     /* what a regular expression would catch is not to be known here */
 
-    if (root->regex_locations && (clcf == NULL || clcf->handler == NULL)) {
+    if (regex && (clcf == NULL || clcf->handler == NULL)) {
         return NGX_OK;
     }
-
-#endif
 
     if (clcf == NULL || clcf->handler == NULL) {
         ngx_http_voice_check_error(cf, place,
@@ -379,10 +377,40 @@ ngx_http_voice_check_location(ngx_conf_t *cf, ngx_http_voice_place_t *place,
 }
 
 
-/* as the core will find it: exact, else the longest prefix */
+/* as the core will find it, also in locations within locations */
 
 static ngx_http_core_loc_conf_t *
-ngx_http_voice_check_find(ngx_http_location_tree_node_t *node, u_char *uri,
+ngx_http_voice_check_find(ngx_http_core_loc_conf_t *outer, ngx_str_t *uri,
+    ngx_uint_t *regex)
+{
+    ngx_http_core_loc_conf_t  *found;
+
+    found = NULL;
+    *regex = 0;
+
+    while (outer) {
+
+#if (NGX_PCRE)
+        if (outer->regex_locations) {
+            *regex = 1;
+        }
+#endif
+
+        outer = ngx_http_voice_check_prefix(outer->static_locations,
+                                            uri->data, uri->len);
+        if (outer) {
+            found = outer;
+        }
+    }
+
+    return found;
+}
+
+
+/* exact, else the longest prefix */
+
+static ngx_http_core_loc_conf_t *
+ngx_http_voice_check_prefix(ngx_http_location_tree_node_t *node, u_char *uri,
     size_t len)
 {
     size_t                     n;
