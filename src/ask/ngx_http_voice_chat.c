@@ -492,16 +492,14 @@ ngx_http_voice_chat_status(ngx_http_voice_chat_ctx_t *ctx)
 static void
 ngx_http_voice_chat_detail(ngx_http_voice_chat_ctx_t *ctx, ngx_str_t *message)
 {
-    size_t  i, n;
+    ngx_str_t  out;
 
-    n = ngx_min(message->len, sizeof(ctx->detail));
+    out.data = ctx->detail;
+    out.len = sizeof(ctx->detail);
 
-    for (i = 0; i < n; i++) {
-        ctx->detail[i] = (message->data[i] >= 0x20 && message->data[i] < 0x7f)
-                         ? message->data[i] : '.';
-    }
+    ngx_voice_provider_clean(&out, message->data, message->len);
 
-    ctx->detail_len = n;
+    ctx->detail_len = out.len;
 }
 
 

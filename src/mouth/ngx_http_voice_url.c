@@ -164,12 +164,15 @@ ngx_http_voice_url_mac(ngx_str_t *key, ngx_str_t *sid, ngx_str_t *route,
     ngx_uint_t turn, ngx_uint_t step, u_char *mac)
 {
     u_char     numbers[2 * NGX_INT_T_LEN + 1];
-    ngx_str_t  parts[3];
+    ngx_str_t  parts[4];
 
-    parts[0] = *sid;
-    parts[1] = *route;
-    parts[2].data = numbers;
-    parts[2].len = ngx_sprintf(numbers, "%ui/%ui", turn, step) - numbers;
+    /* audio ids are made with the same key, for another purpose */
 
-    ngx_voice_mac(key, parts, 3, mac);
+    ngx_str_set(&parts[0], "url");
+    parts[1] = *sid;
+    parts[2] = *route;
+    parts[3].data = numbers;
+    parts[3].len = ngx_sprintf(numbers, "%ui/%ui", turn, step) - numbers;
+
+    ngx_voice_mac(key, parts, 4, mac);
 }
