@@ -193,7 +193,6 @@ settings_render()
 
     # what is written into nginx.conf may not bring directives of its own
 
-    settings_word VOICE_PORT '[0-9]{1,5}'
     settings_word VOICE_WORKERS '[0-9]{1,3}|auto'
     settings_word VOICE_PUBLIC_URL 'https?://[][A-Za-z0-9.:-]+'
     settings_word OPENAI_MODEL '[A-Za-z0-9._:/@-]+'
