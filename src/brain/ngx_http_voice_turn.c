@@ -60,6 +60,7 @@ typedef struct {
 static ngx_int_t ngx_http_voice_turn_ask(ngx_http_voice_turn_t *turn);
 static ngx_int_t ngx_http_voice_turn_text(void *data, ngx_str_t *text);
 static ngx_int_t ngx_http_voice_turn_piece(void *data, ngx_str_t *piece);
+static ngx_uint_t ngx_http_voice_turn_wordless(ngx_str_t *text);
 static void ngx_http_voice_turn_event(ngx_event_t *ev);
 static ngx_int_t ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn);
 static void ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
@@ -213,7 +214,7 @@ ngx_http_voice_turn_piece(void *data, ngx_str_t *text)
     piece->text.len = ngx_voice_text_speakable(piece->text.data, text->len);
     piece->next = NULL;
 
-    if (piece->text.len) {
+    if (!ngx_http_voice_turn_wordless(&piece->text)) {
         *turn->last = piece;
         turn->last = &piece->next;
 
@@ -228,6 +229,36 @@ ngx_http_voice_turn_piece(void *data, ngx_str_t *text)
     }
 
     return NGX_OK;
+}
+
+
+/* speech of dots and dashes would be silence */
+
+static ngx_uint_t
+ngx_http_voice_turn_wordless(ngx_str_t *text)
+{
+    u_char  *p, *last;
+
+    last = text->data + text->len;
+
+    for (p = text->data; p < last; p++) {
+
+        if (p[0] == 0xe2 && last - p > 2 && (p[1] == 0x80 || p[1] == 0x81)) {
+
+            /* U+2000 to U+207F: dashes, quotes, the ellipsis */
+            p += 2;
+            continue;
+        }
+
+        if (*p >= 0x80
+            || (*p >= '0' && *p <= '9')
+            || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
