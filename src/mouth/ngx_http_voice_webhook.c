@@ -57,6 +57,9 @@ ngx_http_voice_webhook(ngx_http_request_t *r,
         route = ngx_http_voice_hook_route(&name);
 
         if (route == NGX_HTTP_VOICE_ROUTES) {
+            ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                          "voice webhook is unknown: the last part of the "
+                          "path is not the name of one");
             return NGX_HTTP_NOT_FOUND;
         }
     }
@@ -363,6 +366,9 @@ ngx_http_voice_webhook_json(ngx_http_voice_hook_t *hook)
         }
 
         if (hook->nparams == NGX_HTTP_VOICE_PARAMS_MAX) {
+            ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                          "voice webhook has more than %d parameters",
+                          NGX_HTTP_VOICE_PARAMS_MAX);
             rc = NGX_HTTP_BAD_REQUEST;
             goto done;
         }
