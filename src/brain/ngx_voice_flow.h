@@ -18,6 +18,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_voice_line.h"
 
 #ifndef PCRE2_CODE_UNIT_WIDTH
 #define PCRE2_CODE_UNIT_WIDTH  8
@@ -35,32 +36,6 @@ typedef enum {
     NGX_VOICE_ACTION_GOODBYE,
     NGX_VOICE_ACTION_HUMAN
 } ngx_voice_action_e;
-
-
-/* what a template may name and only the call knows; empty means missing */
-
-typedef struct {
-    ngx_str_t               caller;          /* {{caller.number}} */
-    ngx_str_t               called;          /* {{called.number}} */
-    ngx_str_t               date;
-    ngx_str_t               time;
-    ngx_str_t               weekday;
-} ngx_voice_facts_t;
-
-
-typedef struct {
-    ngx_str_t               text;            /* literal, or alternative */
-    size_t                  offset;          /* of the fact in the facts */
-    unsigned                fact:1;
-} ngx_voice_part_t;
-
-
-typedef struct {
-    ngx_str_t               source;          /* as written */
-    ngx_str_t               text;            /* rendered, only when fixed */
-    ngx_array_t             parts;           /* of ngx_voice_part_t */
-    unsigned                fixed:1;         /* the same in every call */
-} ngx_voice_line_t;
 
 
 typedef struct {
@@ -164,10 +139,6 @@ ngx_int_t ngx_voice_flow_parse(ngx_pool_t *pool, ngx_str_t *text,
 
 /* gives back what is not the pool's; the flow is not usable afterwards */
 void ngx_voice_flow_free(ngx_voice_flow_t *flow);
-
-/* a fixed line costs nothing; others are built in the pool */
-ngx_int_t ngx_voice_line_render(ngx_voice_line_t *line, ngx_pool_t *pool,
-    ngx_voice_facts_t *facts, ngx_str_t *out);
 
 /*
  * The first rule that matches, or NULL; invalid UTF-8 and a pattern that
