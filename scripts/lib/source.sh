@@ -36,8 +36,12 @@ voice_source()
             -o "Dir::Cache=$voice_apt/cache"
 
         apt-get "$@" update
+
+        # the very revision may have left the mirrors; the tarball is the same
+
         apt-get "$@" source --download-only --tar-only \
-            "nginx=$(dpkg-query -W -f '${source:Version}' nginx-dev)"
+            "nginx=$(dpkg-query -W -f '${source:Version}' nginx-dev)" \
+            || apt-get "$@" source --download-only --tar-only nginx
     ) > "$voice_apt/log" 2>&1 && [ -s "$voice_apt/${voice_tarball##*/}" ]
     then
         mv "$voice_apt/${voice_tarball##*/}" "$voice_tarball"
