@@ -435,7 +435,10 @@ ngx_voice_profile_intern(ngx_voice_zone_t *zone, ngx_voice_profile_t *profile)
 
     for (i = 0; i < 4; i++) {
         pn->len[i] = parts[i].len;
-        p = ngx_cpymem(p, parts[i].data, parts[i].len);
+
+        if (parts[i].len) {
+            p = ngx_cpymem(p, parts[i].data, parts[i].len);
+        }
     }
 
     ngx_queue_insert_head(&zone->sh->profiles, &pn->queue);

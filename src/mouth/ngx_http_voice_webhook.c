@@ -295,7 +295,10 @@ ngx_http_voice_webhook_read(ngx_http_request_t *r, ngx_str_t *body)
 
             p += n;
 
-        } else {
+        } else if (b->pos) {
+
+            /* the end of a chunked body has no memory */
+
             p = ngx_cpymem(p, b->pos, b->last - b->pos);
         }
     }
