@@ -10,6 +10,7 @@
 
 #include "ngx_http_voice_turn.h"
 #include "ngx_http_voice_prompt.h"
+#include "../call/ngx_voice_wait.h"
 #include "../wire/ngx_voice_sentence.h"
 #include "../wire/ngx_voice_text.h"
 
@@ -49,6 +50,7 @@ typedef struct {
     ngx_http_voice_turn_piece_t  *pieces;   /* cut, not yet published */
     ngx_http_voice_turn_piece_t **last;
     ngx_event_t                   event;
+    ngx_voice_waiter_t            waiter;
 
     ngx_uint_t                    published;
     size_t                        size;     /* bytes of the answer */
@@ -62,6 +64,8 @@ static ngx_int_t ngx_http_voice_turn_text(void *data, ngx_str_t *text);
 static ngx_int_t ngx_http_voice_turn_piece(void *data, ngx_str_t *piece);
 static ngx_uint_t ngx_http_voice_turn_wordless(ngx_str_t *text);
 static void ngx_http_voice_turn_event(ngx_event_t *ev);
+static void ngx_http_voice_turn_news(ngx_event_t *ev);
+static void ngx_http_voice_turn_stop(ngx_http_voice_turn_t *turn);
 static ngx_int_t ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn);
 static void ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
     const char *cause);
@@ -129,6 +133,10 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
         ngx_http_voice_turn_end(turn, 0);
         return NGX_ERROR;
     }
+
+    ngx_voice_wait_add(&turn->waiter,
+                       ngx_voice_wait_key(turn->sid.data, turn->sid.len),
+                       ngx_http_voice_turn_news, turn, turn->log);
 
     return NGX_OK;
 }
@@ -275,11 +283,7 @@ ngx_http_voice_turn_event(ngx_event_t *ev)
         return;
 
     case NGX_DECLINED:
-
-        /* the call went on without this answer, or is over */
-
-        ngx_http_voice_chat_abort(turn->chat);
-        ngx_http_voice_turn_free(turn);
+        ngx_http_voice_turn_stop(turn);
         return;
 
     default: /* NGX_ERROR: the answer has no room for more */
@@ -287,6 +291,35 @@ ngx_http_voice_turn_event(ngx_event_t *ev)
         ngx_http_voice_chat_abort(turn->chat);
         ngx_http_voice_turn_end(turn, turn->published != 0);
     }
+}
+
+
+/* a silent model would not find out that nobody listens any more */
+
+static void
+ngx_http_voice_turn_news(ngx_event_t *ev)
+{
+    ngx_http_voice_turn_t  *turn;
+
+    turn = ev->data;
+
+    if (!ngx_voice_answer_mine(turn->agent.zone, &turn->sid, turn->turn)) {
+        ngx_http_voice_turn_stop(turn);
+    }
+}
+
+
+/* the call went on without this answer, or is over */
+
+static void
+ngx_http_voice_turn_stop(ngx_http_voice_turn_t *turn)
+{
+    ngx_log_error(NGX_LOG_INFO, turn->log, 0,
+                  "voice call \"%V\" turn %ui is stopped, nobody waits for "
+                  "its answer", &turn->sid, turn->turn);
+
+    ngx_http_voice_chat_abort(turn->chat);
+    ngx_http_voice_turn_free(turn);
 }
 
 
@@ -412,6 +445,8 @@ ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn, ngx_uint_t ok)
 static void
 ngx_http_voice_turn_free(ngx_http_voice_turn_t *turn)
 {
+    ngx_voice_wait_del(&turn->waiter);
+
     if (turn->event.posted) {
         ngx_delete_posted_event(&turn->event);
     }

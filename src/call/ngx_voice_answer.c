@@ -161,6 +161,22 @@ ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
 }
 
 
+ngx_uint_t
+ngx_voice_answer_mine(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn)
+{
+    ngx_uint_t              mine;
+    ngx_voice_call_node_t  *call;
+
+    ngx_voice_zone_lock(zone);
+
+    mine = (ngx_voice_answer_own(zone, sid, turn, &call) != NULL);
+
+    ngx_voice_zone_unlock(zone);
+
+    return mine;
+}
+
+
 void
 ngx_voice_answer_look(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
     ngx_voice_answer_view_t *view)

@@ -194,6 +194,10 @@ ngx_int_t ngx_voice_answer_add(ngx_voice_zone_t *zone, ngx_str_t *sid,
 ngx_int_t ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn, ngx_uint_t ok, size_t limit, ngx_log_t *log);
 
+/* whether this worker is still wanted to write the answer */
+ngx_uint_t ngx_voice_answer_mine(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn);
+
 void ngx_voice_answer_look(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn, ngx_voice_answer_view_t *view);
 
