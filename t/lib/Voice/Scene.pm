@@ -38,9 +38,14 @@ sub new {
             . "            location /$name/audio/ { voice_audio; }\n        }";
     }
 
+    # the second port has a queue for each worker: both get their share
     my $edge = Voice::Edge->new(
         ports => { llm => $model->port, tts => $speech->port,
                    %{ delete $option{ports} || {} } },
+        listen => ['127.0.0.1:%%PORT_spread%% reuseport',
+                   @{ delete $option{listen} || [] }],
+        server => "add_header X-Worker \$pid always;\n"
+            . (delete $option{server} // ''),
         locations => \%locations, %option);
 
     my $self = bless { model => $model, speech => $speech, edge => $edge,
@@ -63,7 +68,8 @@ sub phone {
     my $edge = $self->{edge};
 
     return Voice::Lab::Phone->new(
-        base => $edge->base, public_url => $edge->public_url,
+        base => 'http://127.0.0.1:' . $edge->port('spread'),
+        public_url => $edge->public_url,
         token => $edge->token, account => $edge->account,
         status_url => '/api/voice/status', %option);
 }
@@ -125,6 +131,14 @@ sub slowest {
     return $most // 0;
 }
 
+# A line is a call on one connection, step by step, by hand.
+
+sub line {
+    my ($self, %option) = @_;
+
+    return Voice::Scene::Line->new($self, %option);
+}
+
 sub health { $_[0]{edge}->get('/api/voice/health') }
 
 # codes of the reasons that health gives, in one string
@@ -134,5 +148,141 @@ sub reasons {
 
     return join ' ', map { $_->{code} } @{ $self->health->json->{reasons} };
 }
+
+
+
+package Voice::Scene::Line;
+
+use Voice::Edge;
+
+# variant, worker (a pid), sid: all optional
+
+sub new {
+    my ($class, $scene, %option) = @_;
+
+    my $self = bless { scene => $scene, edge => $scene->edge,
+                       sid => Voice::Lab::Phone::new_sid(), variant => '',
+                       %option }, $class;
+
+    return $self->dial;
+}
+
+# Another connection, to the worker that is asked for.
+
+sub dial {
+    my ($self, $worker) = @_;
+
+    my @others;
+
+    $worker //= $self->{worker};
+
+    for (1 .. 200) {
+        $self->{socket} = $self->{edge}->connect(port => 'spread')
+            or die "connect: $!\n";
+        $self->hello;
+
+        return $self if !$worker || $self->{worker} == $worker;
+
+        # kept open, so that its turn to be chosen is over
+        push @others, $self->{socket};
+    }
+
+    die "worker $worker takes no connection\n";
+}
+
+sub hello {
+    my ($self) = @_;
+
+    Voice::Edge::send_bytes($self->{socket},
+        "GET /api/voice/health HTTP/1.1\r\nHost: voice.test\r\n\r\n");
+
+    my $r = $self->read or die "no answer\n";
+
+    $self->{worker} = $r->header('X-Worker');
+}
+
+sub worker { $_[0]{worker} }
+sub socket { $_[0]{socket} }
+sub sid    { $_[0]{sid} }
+
+# another line of the same call, to some worker
+
+sub other {
+    my ($self, %option) = @_;
+
+    return Voice::Scene::Line->new($self->{scene}, sid => $self->{sid},
+                                   variant => $self->{variant}, %option);
+}
+
+sub send {
+    my ($self, $target, %params) = @_;
+
+    my $path = $target =~ m{^/} ? $target
+        : Voice::Scene::path($self->{variant}, $target);
+
+    Voice::Edge::send_bytes($self->{socket}, $self->{edge}->webhook_bytes(
+        $path, call => $self->{sid}, params => \%params, keepalive => 1));
+
+    return $self;
+}
+
+sub read {
+    my ($self) = @_;
+
+    return $self->{edge}->read_response($self->{socket});
+}
+
+# whether an answer is there already
+
+sub answered {
+    my ($self) = @_;
+
+    my $bits = '';
+    vec($bits, fileno $self->{socket}, 1) = 1;
+
+    return scalar select $bits, undef, undef, 0;
+}
+
+sub post {
+    my ($self, $target, %params) = @_;
+
+    return $self->send($target, %params)->read;
+}
+
+sub reset { $_[0]{edge}->reset(delete $_[0]{socket}) }
+
+# To where the caller is listened to: the target of the first words.
+
+sub open {
+    my ($self, %params) = @_;
+
+    my $r = $self->post('inbound-webhook', CallStatus => 'ringing', %params);
+
+    return action($self->post(redirect($r), %params));
+}
+
+# where a document leads to
+
+sub action   { unescape($_[0]->body =~ /<Gather[^>]* action="([^"]*)"/) }
+sub redirect { unescape($_[0]->body =~ m{<Redirect[^>]*>([^<]*)<}) }
+
+sub unescape {
+    my ($url) = @_;
+
+    defined $url or return;
+    $url =~ s/&amp;/&/g;
+
+    return $url;
+}
+
+# the files and the words of a document, in their order
+
+sub sounds {
+    my ($r) = @_;
+
+    return $r->body =~ m{<(?:Play|Say[^>]*)>([^<]*)<}g;
+}
+
+sub DESTROY { }
 
 1;
