@@ -153,7 +153,7 @@ sub request ($self, $url, $params, $o = {}) {
     my $headers = $resign->($method, $signed);
 
     substr($headers->{'X-Twilio-Signature'}, 3, 1)
-        =~ tr/A-Za-z0-9/B-ZAb-za1-90/ if $tamper eq 'signature';
+        =~ tr{A-Za-z0-9+/}{B-ZAb-za1-90/+} if $tamper eq 'signature';
     delete $headers->{'X-Twilio-Signature'} if $tamper eq 'missing';
     $body .= '&Injected=1' if $tamper eq 'param';
 
