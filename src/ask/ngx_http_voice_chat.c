@@ -120,13 +120,13 @@ ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat, ngx_str_t *body)
     ctx->timer.data = ctx;
     ctx->timer.log = ask->log;
 
-    ngx_add_timer(&ctx->timer, chat->first_token_timeout);
-
     if (ngx_http_voice_ask_send(ask, &chat->model->uri, &json, copy)
         != NGX_OK)
     {
         return NULL;
     }
+
+    ngx_add_timer(&ctx->timer, chat->first_token_timeout);
 
     return &ctx->chat;
 

@@ -36,6 +36,7 @@ static ngx_int_t ngx_http_voice_speech_fill(ngx_http_voice_speech_t *speech,
 static void ngx_http_voice_speech_data(ngx_http_voice_ask_t *ask, u_char *p,
     size_t len);
 static void ngx_http_voice_speech_ended(ngx_http_voice_ask_t *ask);
+static void ngx_http_voice_speech_forget(ngx_http_voice_ask_t *ask);
 static void ngx_http_voice_speech_lost(ngx_http_voice_ask_t *ask);
 static void ngx_http_voice_speech_timeout(ngx_event_t *ev);
 static const char *ngx_http_voice_speech_cause(ngx_http_voice_fill_t *fill,
@@ -157,6 +158,16 @@ ngx_http_voice_speech_guard(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_voice_speech_refuse(ngx_http_request_t *r)
 {
+#if (NGX_HTTP_CACHE)
+
+    /* who looked first was to fill the cache, and is not going to */
+
+    if (r->cache) {
+        ngx_http_file_cache_free(r->cache, NULL);
+    }
+
+#endif
+
     return NGX_ERROR;
 }
 
@@ -200,11 +211,15 @@ ngx_http_voice_speech_fill(ngx_http_voice_speech_t *speech, u_char *digest,
     fill->timer.data = fill;
     fill->timer.log = ask->log;
 
-    ngx_add_timer(&fill->timer, speech->timeout);
-
     /* GET: the cache and the retry rules look at the request's own method */
 
-    return ngx_http_voice_ask_send(ask, &uri, NULL, NULL);
+    if (ngx_http_voice_ask_send(ask, &uri, NULL, NULL) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_add_timer(&fill->timer, speech->timeout);
+
+    return NGX_OK;
 
 failed:
 
@@ -250,7 +265,44 @@ ngx_http_voice_speech_ended(ngx_http_voice_ask_t *ask)
 
     cause = ngx_http_voice_speech_cause(fill, &message);
 
+    if (cause && ask->status == NGX_HTTP_OK) {
+        ngx_http_voice_speech_forget(ask);
+    }
+
     ngx_http_voice_speech_finish(fill, cause, &message);
+}
+
+
+/*
+ * The cache keeps whatever is complete and has status 200.  That it was
+ * chunked and empty is known too late to prevent it, so its file is removed:
+ * the core then takes it for one that was never there.
+ */
+
+static void
+ngx_http_voice_speech_forget(ngx_http_voice_ask_t *ask)
+{
+#if (NGX_HTTP_CACHE)
+
+    ngx_str_t         *name;
+    ngx_http_cache_t  *c;
+
+    c = ask->sr->cache;
+
+    if (c == NULL || c->file.name.len == 0) {
+        return;
+    }
+
+    name = &c->file.name;
+
+    if (ngx_delete_file(name->data) == NGX_FILE_ERROR
+        && ngx_errno != NGX_ENOENT)
+    {
+        ngx_log_error(NGX_LOG_CRIT, ask->log, ngx_errno,
+                      ngx_delete_file_n " \"%V\" failed", name);
+    }
+
+#endif
 }
 
 
