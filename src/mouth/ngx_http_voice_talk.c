@@ -16,6 +16,9 @@
 #define NGX_HTTP_VOICE_TALK_ASIDE  1000
 
 
+static ngx_int_t ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace);
+static void ngx_http_voice_talk_said(ngx_http_voice_pace_t *pace,
+    ngx_uint_t turn, ngx_str_t *text);
 static ngx_int_t ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace,
     ngx_uint_t step);
 static ngx_int_t ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace);
@@ -38,19 +41,7 @@ ngx_http_voice_talk_begin(ngx_http_voice_pace_t *pace)
     switch (hook->route) {
 
     case NGX_HTTP_VOICE_INBOUND:
-
-        hook->state = "greeting";
-        pace->reply.next = NGX_HTTP_VOICE_NEXT_START;
-        pace->reply.turn = 1;
-        pace->reply.step = 0;
-
-        if (ngx_http_voice_pace_line(pace, &hook->agent.flow->greeting)
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return ngx_http_voice_pace_lines(pace);
+        return ngx_http_voice_talk_greet(pace);
 
     case NGX_HTTP_VOICE_START:
         return ngx_http_voice_talk_prompt(pace, hook->step.step);
@@ -66,6 +57,72 @@ ngx_http_voice_talk_begin(ngx_http_voice_pace_t *pace)
     default: /* NGX_HTTP_VOICE_CONTINUE */
         hook->state = "answering";
         return ngx_http_voice_talk_answer(pace);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace)
+{
+    u_char                      *p;
+    ngx_str_t                    text, opening, *greeting;
+    ngx_voice_flow_t            *flow;
+    ngx_voice_facts_t            facts;
+    ngx_http_voice_hook_t       *hook;
+    ngx_http_voice_facts_buf_t   buf;
+
+    hook = pace->hook;
+    flow = hook->agent.flow;
+
+    hook->state = "greeting";
+
+    pace->reply.next = NGX_HTTP_VOICE_NEXT_START;
+    pace->reply.turn = 1;
+    pace->reply.step = 0;
+
+    ngx_http_voice_agent_facts(&hook->view, &facts, &buf);
+
+    if (ngx_http_voice_pace_line(pace, &flow->greeting) != NGX_OK
+        || ngx_voice_line_render(&flow->opening, hook->request->pool, &facts,
+                                 &opening)
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* to the model the greeting and the opening that follows are one */
+
+    greeting = &pace->reply.lines[0].text;
+
+    text.data = ngx_pnalloc(hook->request->pool,
+                            greeting->len + 1 + opening.len);
+    if (text.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    p = ngx_sprintf(text.data, "%V %V", greeting, &opening);
+    text.len = p - text.data;
+
+    ngx_http_voice_talk_said(pace, 0, &text);
+
+    return ngx_http_voice_pace_lines(pace);
+}
+
+
+/* what the agent said in a turn, unless that is known already */
+
+static void
+ngx_http_voice_talk_said(ngx_http_voice_pace_t *pace, ngx_uint_t turn,
+    ngx_str_t *text)
+{
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    if (text->len) {
+        ngx_voice_call_said(hook->conf->zone, &hook->call.sid, turn,
+                            NGX_VOICE_ROLE_ASSISTANT, text,
+                            hook->agent.flow->limits.history);
     }
 }
 
@@ -111,10 +168,8 @@ ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace, ngx_uint_t step)
     }
 
     if (step == 0) {
-        ngx_voice_call_said(hook->conf->zone, &hook->call.sid,
-                            hook->step.turn - 1, NGX_VOICE_ROLE_ASSISTANT,
-                            &pace->reply.lines[0].text,
-                            flow->limits.history);
+        ngx_http_voice_talk_said(pace, hook->step.turn - 1,
+                                 &pace->reply.lines[0].text);
     }
 
     return ngx_http_voice_pace_lines(pace);
@@ -307,6 +362,13 @@ ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace)
 
     if (ngx_http_voice_pace_line(pace, &flow->apology) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* some servers insist on roles that alternate */
+
+    if (pace->reply.n) {
+        ngx_http_voice_talk_said(pace, hook->step.turn,
+                                 &pace->reply.lines[pace->reply.n - 1].text);
     }
 
     return ngx_http_voice_pace_lines(pace);
