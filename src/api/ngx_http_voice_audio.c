@@ -45,6 +45,8 @@ static void ngx_http_voice_audio_cleanup(void *data);
 static ngx_int_t ngx_http_voice_audio_header_filter(ngx_http_request_t *r);
 static ngx_http_voice_audio_ctx_t *ngx_http_voice_audio_of(
     ngx_http_request_t *r);
+static ngx_int_t ngx_http_voice_audio_headers(ngx_http_request_t *r,
+    ngx_http_voice_audio_ctx_t *ctx);
 static ngx_int_t ngx_http_voice_audio_header(ngx_http_request_t *r,
     const char *name, const char *value);
 
@@ -68,7 +70,9 @@ ngx_http_voice_audio(ngx_http_request_t *r, ngx_http_voice_speech_t *speech,
     ngx_http_voice_audio_ctx_t  *ctx;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
+        return (ngx_http_voice_audio_header(r, "Allow", "GET, HEAD")
+                == NGX_OK)
+               ? NGX_HTTP_NOT_ALLOWED : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     rc = ngx_http_discard_request_body(r);
@@ -99,7 +103,17 @@ ngx_http_voice_audio(ngx_http_request_t *r, ngx_http_voice_speech_t *speech,
     }
 
     if (ngx_http_voice_audio_unchanged(ctx) == NGX_OK) {
-        return NGX_HTTP_NOT_MODIFIED;
+
+        /* sent here: the core's own answer would lose the tag */
+
+        if (ngx_http_voice_audio_headers(r, ctx) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        r->headers_out.status = NGX_HTTP_NOT_MODIFIED;
+        r->header_only = 1;
+
+        return ngx_http_send_header(r);
     }
 
     rc = ngx_http_voice_audio_serve(ctx);
@@ -386,6 +400,39 @@ ngx_http_voice_audio_header_filter(ngx_http_request_t *r)
 
 #endif
 
+    if (ngx_http_voice_audio_headers(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* an internal redirect wipes a request's contexts, not its cleanups */
+
+static ngx_http_voice_audio_ctx_t *
+ngx_http_voice_audio_of(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_voice_audio_cleanup) {
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* a name stands for one sound for ever */
+
+static ngx_int_t
+ngx_http_voice_audio_headers(ngx_http_request_t *r,
+    ngx_http_voice_audio_ctx_t *ctx)
+{
+    ngx_table_elt_t  *h;
+
     if (ngx_http_voice_audio_header(r, "Cache-Control",
                                     "public, max-age=31536000, immutable")
         != NGX_OK)
@@ -406,24 +453,7 @@ ngx_http_voice_audio_header_filter(ngx_http_request_t *r)
 
     r->headers_out.etag = h;
 
-    return ngx_http_next_header_filter(r);
-}
-
-
-/* an internal redirect wipes a request's contexts, not its cleanups */
-
-static ngx_http_voice_audio_ctx_t *
-ngx_http_voice_audio_of(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    for (cln = r->pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_voice_audio_cleanup) {
-            return cln->data;
-        }
-    }
-
-    return NULL;
+    return NGX_OK;
 }
 
 

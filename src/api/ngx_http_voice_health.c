@@ -143,8 +143,13 @@ ngx_http_voice_health_json(ngx_http_voice_health_t *health,
 
     for (i = 0; i < NGX_VOICE_PROVIDERS; i++) {
 
-        n += ngx_http_voice_health_provider(reasons, i,
-                                            &health->providers[i]);
+        if (!ngx_http_voice_health_provider(reasons, i,
+                                            &health->providers[i]))
+        {
+            continue;
+        }
+
+        n++;
 
         if (i == NGX_VOICE_MODEL
             && health->providers[i].failures >= NGX_HTTP_VOICE_HEALTH_FAILING)

@@ -80,13 +80,13 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     ngx_voice_call_view_t *call)
 {
     u_char                 *buf;
-    ngx_str_t               said;
+    ngx_str_t               sid, said;
     ngx_pool_t             *pool;
     ngx_http_voice_turn_t  *turn;
 
     pool = ngx_create_pool(4096, ngx_cycle->log);
     if (pool == NULL) {
-        return NGX_ERROR;
+        goto failed;
     }
 
     turn = ngx_pcalloc(pool, sizeof(ngx_http_voice_turn_t));
@@ -94,7 +94,7 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
 
     if (turn == NULL || buf == NULL) {
         ngx_destroy_pool(pool);
-        return NGX_ERROR;
+        goto failed;
     }
 
     turn->pool = pool;
@@ -139,6 +139,16 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
                        ngx_http_voice_turn_news, turn, turn->log);
 
     return NGX_OK;
+
+failed:
+
+    sid.data = call->sid;
+    sid.len = NGX_VOICE_SID_LEN;
+
+    (void) ngx_voice_answer_end(agent->zone, &sid, call->turn, 0, 0,
+                                ngx_cycle->log);
+
+    return NGX_ERROR;
 }
 
 
@@ -370,12 +380,14 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
     if (cause == NULL) {
         (void) ngx_voice_sentence_end(&turn->sentence,
                                       ngx_http_voice_turn_piece, turn);
-    }
 
-    /*
-     * A stream that was cut leaves a half sentence in the splitter: only what
-     * is whole is spoken.
-     */
+    } else {
+
+        /* of a stream that was cut only what is whole is spoken */
+
+        (void) ngx_voice_sentence_abort(&turn->sentence,
+                                        ngx_http_voice_turn_piece, turn);
+    }
 
     if (ngx_http_voice_turn_publish(turn) == NGX_DECLINED) {
         ngx_http_voice_turn_free(turn);

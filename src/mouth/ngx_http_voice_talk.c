@@ -278,7 +278,9 @@ ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
         pace->reply.next = NGX_HTTP_VOICE_NEXT_HANGUP;
 
         if (say == NULL) {
-            say = &flow->goodbye;
+            say = (action == NGX_VOICE_ACTION_HUMAN
+                   && flow->fallback.say.source.len)
+                  ? &flow->fallback.say : &flow->goodbye;
         }
     }
 

@@ -189,6 +189,48 @@ ngx_voice_sentence_end(ngx_voice_sentence_t *s, ngx_voice_sentence_pt handler,
 }
 
 
+ngx_int_t
+ngx_voice_sentence_abort(ngx_voice_sentence_t *s,
+    ngx_voice_sentence_pt handler, void *data)
+{
+    size_t                      n;
+    ngx_voice_sentence_view_t   v;
+
+    if (s->rc != NGX_OK) {
+        return s->rc;
+    }
+
+    /* no length is enough here: each end is noted, the last one counts */
+
+    s->first = 0;
+    s->min = (size_t) -1;
+    s->scan = 0;
+    s->cut = 0;
+
+    v.p = s->buf;
+    v.n = s->len;
+    v.full = 0;
+    v.end = 1;
+
+    for ( ;; ) {
+        n = ngx_voice_sentence_piece(s, &v);
+
+        if (n >= v.n || !ngx_voice_sentence_is_line_end(s->buf[n])) {
+            break;
+        }
+
+        s->cut = n;
+        s->scan = n + 1;
+    }
+
+    s->len = s->cut;
+
+    s->rc = ngx_voice_sentence_run(s, 1, handler, data);
+
+    return s->rc;
+}
+
+
 static ngx_int_t
 ngx_voice_sentence_run(ngx_voice_sentence_t *s, ngx_uint_t end,
     ngx_voice_sentence_pt handler, void *data)

@@ -55,5 +55,12 @@ ngx_int_t ngx_voice_sentence_feed(ngx_voice_sentence_t *s, u_char *p,
 ngx_int_t ngx_voice_sentence_end(ngx_voice_sentence_t *s,
     ngx_voice_sentence_pt handler, void *data);
 
+/*
+ * The text broke off: reports the sentences and lines of the rest that are
+ * whole, forgets what is not.
+ */
+ngx_int_t ngx_voice_sentence_abort(ngx_voice_sentence_t *s,
+    ngx_voice_sentence_pt handler, void *data);
+
 
 #endif /* _NGX_VOICE_SENTENCE_H_INCLUDED_ */

@@ -264,10 +264,49 @@ random_texts(void)
 }
 
 
+/* a text that broke off: what is whole is spoken, the rest is not */
+
+static void
+broken(ngx_str_t text, ngx_str_t want)
+{
+    ngx_str_t              got;
+    u_char                 buf[108];
+    ngx_voice_sentence_t   s;
+
+    log_len = 0;
+
+    ngx_voice_sentence_init(&s, buf, sizeof(buf), 10, 40, 100);
+    ngx_voice_sentence_feed(&s, text.data, text.len, piece, NULL);
+    ngx_voice_sentence_abort(&s, piece, NULL);
+
+    got.data = log_text;
+    got.len = log_len;
+
+    is_str(got, want, (char *) text.data);
+}
+
+
+static void
+broken_off(void)
+{
+    broken(S("We began small. Two sis"), S("We began small."));
+    broken(S("Hello there! It is good. You said that"),
+           S("Hello there!|It is good."));
+    broken(S("It costs 3."), S("It costs 3."));
+    broken(S("It costs 3.50 and Dr. Sm"), S(""));
+    broken(S("One line\nand a ha"), S("One line"));
+    broken(S("Nothing is whole"), S(""));
+    broken(S(""), S(""));
+    broken(S("First one is long enough to go. Short. Mor"),
+           S("First one is long enough to go.|Short."));
+}
+
+
 int
 main(void)
 {
     ends();
+    broken_off();
     abbreviations();
     sizes();
     random_texts();
