@@ -22,7 +22,17 @@
 #define NGX_VOICE_CALL_EXPIRES   7200
 #define NGX_VOICE_CALL_TRACE     120
 
+/*
+ * Bytes of the zone for each call.  One that just began takes 3 kB, but goes
+ * on to an answer, kept steps and a history: a new call is refused while there
+ * is still room for it, rather than a live one starved later.
+ */
+#define NGX_VOICE_CALL_ROOM      24576
 
+
+static ngx_int_t ngx_voice_call_evict_oldest(ngx_voice_zone_t *zone,
+    ngx_uint_t traces);
+static ngx_uint_t ngx_voice_call_room(ngx_voice_zone_t *zone);
 static ngx_voice_call_node_t *ngx_voice_call_create(ngx_voice_zone_t *zone,
     ngx_voice_call_new_t *new);
 static void ngx_voice_call_destroy(ngx_voice_zone_t *zone,
@@ -332,6 +342,15 @@ ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid)
 ngx_int_t
 ngx_voice_call_evict(ngx_voice_zone_t *zone)
 {
+    return ngx_voice_call_evict_oldest(zone, 1);
+}
+
+
+/* a call that is idle or, where memory is wanted, the trace of one */
+
+static ngx_int_t
+ngx_voice_call_evict_oldest(ngx_voice_zone_t *zone, ngx_uint_t traces)
+{
     ngx_uint_t              n;
     ngx_queue_t            *q;
     ngx_voice_call_node_t  *call;
@@ -345,8 +364,9 @@ ngx_voice_call_evict(ngx_voice_zone_t *zone)
         call = ngx_queue_data(q, ngx_voice_call_node_t, lru);
 
         if (call->ended
-            || (ngx_time() - call->touched > NGX_VOICE_CALL_IDLE
-                && !ngx_voice_call_busy(zone, call)))
+            ? traces
+            : ngx_time() - call->touched > NGX_VOICE_CALL_IDLE
+              && !ngx_voice_call_busy(zone, call))
         {
             ngx_voice_call_destroy(zone, call);
             return NGX_OK;
@@ -357,13 +377,36 @@ ngx_voice_call_evict(ngx_voice_zone_t *zone)
 }
 
 
+/* room for one more, made of calls that are idle if need be */
+
+static ngx_uint_t
+ngx_voice_call_room(ngx_voice_zone_t *zone)
+{
+    ngx_uint_t  max;
+
+    max = zone->shm_zone->shm.size / NGX_VOICE_CALL_ROOM;
+
+    if (zone->max_calls && zone->max_calls < max) {
+        max = zone->max_calls;
+    }
+
+    while (zone->sh->ncalls >= max) {
+        if (ngx_voice_call_evict_oldest(zone, 0) != NGX_OK) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
 static ngx_voice_call_node_t *
 ngx_voice_call_create(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new)
 {
     ngx_voice_call_node_t  *call;
     ngx_voice_call_view_t  *view;
 
-    if (zone->max_calls && zone->sh->ncalls >= zone->max_calls) {
+    if (!ngx_voice_call_room(zone)) {
         return NULL;
     }
 
