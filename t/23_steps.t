@@ -797,4 +797,131 @@ ok $edge->wait_for_old_workers, 'old workers have left';
 
 ok $edge->quit, 'left by itself';
 
+# A zone that is full, then a bound of the operator's own: calls that are live
+# go on, whoever comes on top hears an apology.
+
+$edge = Voice::Edge->new(
+    ports => { llm => $model->port, tts => $speech->port },
+    directives => { voice_filler_after => '8s' },
+    http_directives => { voice_zone => 'voice:256k' },
+)->start;
+
+sub no_room {
+    my ($name, $call, $route) = @_;
+
+    my $like = qr/voice call "$call" is refused: the zone is full, or/;
+    my @verbs = verbs(ask($call, $route,
+                          params => { SpeechResult => 'hello' }));
+
+    is names(@verbs), 'Play Hangup', "$name: $route";
+    is heard(@verbs), 'Sorry, something went wrong.', "$name: an apology";
+    is scalar(() = $edge->log_lines($like)), 1, "$name: a line in the log";
+}
+
+{
+    my ($calls, $live) = (0, 0);
+
+    # more traces of calls that are over than there is room for
+
+    for (1 .. 400) {
+        my $call = sid();
+
+        $calls += ask($call, 'inbound-webhook')->body =~ /<Redirect/;
+        ask($call, 'status', params => { CallStatus => 'completed' });
+    }
+
+    is $calls, 400, 'calls that are over give way';
+
+    my %action;
+
+    while (1) {
+        my $call = sid();
+        my @verbs = verbs(ask($call, 'inbound-webhook'));
+
+        last if $verbs[-1]{verb} eq 'Hangup';
+        ($action{$call}) = map { action(@$_) }
+            [verbs(ask($call, next_url(@verbs)))];
+        last if ++$live == 100;
+    }
+
+    is $live, 10, 'a call for each 24 kB';
+    is health($edge)->{calls}, $live, 'they are live';
+    no_room('full', sid(), $_)
+        for qw(inbound-webhook conversation-start process-speech);
+    cmp_ok counter('no_room'), '>=', 3, 'counted';
+
+    # all of them speak at the same time, again and again, about a lot
+
+    for my $n (1 .. 20) {
+        my $held = $model->counters->{held};
+
+        $model->arm({ match => { text => 'chorus' }, times => $live,
+                      fault => { hold => 'header' } });
+
+        my %s = map { $_ => $edge->connect } keys %action;
+
+        Voice::Edge::send_bytes($s{$_}, $edge->webhook_bytes($action{$_},
+            call => $_, params => {
+                SpeechResult => "chorus $n" . ' of many words' x 20 }))
+            for keys %s;
+
+        $model->wait_for('held', $held + $live);
+        $model->release;
+
+        my $answered = 0;
+
+        for my $call (keys %s) {
+            my @verbs = verbs(Voice::Edge::Response->parse(
+                $edge->read_all($s{$call})));
+
+            while ($verbs[-1]{text} =~ /\Acontinue/) {
+                @verbs = verbs(ask($call, next_url(@verbs)));
+            }
+
+            $answered++ if $verbs[0]{verb} eq 'Gather';
+            $action{$call} = action(@verbs);
+        }
+
+        is $answered, $live, "chorus $n: all are answered" or last;
+    }
+
+    is health($edge)->{counters}{failed_turns}, 0, 'and none failed';
+    is health($edge)->{calls}, $live, 'all are still there';
+    is scalar(() = $edge->log_lines(qr/is refused/)), 4,
+        'nobody else was refused';
+
+    my ($one) = keys %action;
+
+    ask($one, 'status', params => { CallStatus => 'completed' });
+    is names(verbs(ask(sid(), 'inbound-webhook'))), 'Play Redirect',
+        'where one leaves, another may come';
+    no_room('full again', sid(), 'inbound-webhook');
+
+    # the bound may be smaller than what is there
+
+    delete $action{$one};
+    $edge->reconfigure(http_directives => {
+        voice_zone => 'voice:256k', voice_max_calls => 2 });
+    ok $edge->reload, 'reload with voice_max_calls';
+    no_room('voice_max_calls', sid(), 'inbound-webhook');
+
+    my ($two) = keys %action;
+
+    ok turn($two, $action{$two}, 'still here'), 'who is there goes on';
+
+    ask($_, 'status', params => { CallStatus => 'completed' })
+        for keys %action;
+    is health($edge)->{calls}, 1, 'all but one are over';
+
+    my $call = sid();
+
+    ok begin($call), 'there is room for one';
+    no_room('voice_max_calls', sid(), 'inbound-webhook');
+    is names(verbs(ask($call, 'fallback'))), 'Gather Redirect',
+        'the one goes on';
+}
+
+ok $edge->wait_for_old_workers, 'old workers have left';
+ok $edge->quit, 'left by itself';
+
 done_testing;

@@ -64,7 +64,7 @@ my %FLOW = (
 );
 
 my @HTTP = (
-    voice_zone   => 'voice:4m',
+    voice_zone   => 'voice:16m',
     voice_key    => '%%DIR%%/voice.key',
     voice_flow   => '%%DIR%%/flows/*.json',
     voice_number => 'default flow=general',
