@@ -5,7 +5,8 @@ package Voice::Lab::Speech;
 use Mojo::Base 'Voice::Lab::Server', -signatures;
 
 use Digest::SHA qw(sha256_hex);
-use Mojo::JSON qw(decode_json);
+use Mojo::File qw(path);
+use Mojo::JSON qw(decode_json encode_json);
 use Voice::Lab::Espeak;
 
 has key         => undef;
@@ -13,6 +14,7 @@ has voices      => undef;         # known ids; undef: any that looks like one
 has first_byte  => 0;             # seconds
 has speaker     => sub { Voice::Lab::Espeak->new };
 has captions    => sub { {} };    # SHA-256 of the audio => text
+has memory      => undef;         # a file that keeps the captions
 has piece       => 4096;
 has max_text    => 40_000;
 has real        => 1;             # 0: cheap tones, for many calls at once
@@ -104,7 +106,7 @@ sub speak ($self, $c, $streaming) {
         : Mojo::Promise->resolve(_tone($text, $format));
 
     $sound->then(sub ($audio) {
-        $self->captions->{ sha256_hex($audio) } = $fault->{say} // $text;
+        $self->caption(sha256_hex($audio), $fault->{say} // $text);
         return if !$c->tx;
 
         my $bytes = $self->piece;
@@ -210,6 +212,33 @@ sub _tone ($text, $format) {
     return pack 'a4 V a4 a4 V v v V V v v a4 V a*', 'RIFF',
         36 + length $data, 'WAVE', 'fmt ', 16, 1, 1, $rate, $rate * 2, 2, 16,
         'data', length $data, $data;
+}
+
+
+# What was spoken is in a cache that outlives this process, so its captions do,
+# too: a line of JSON each.
+
+sub caption ($self, $sha, $text) {
+    my $known = $self->captions->{$sha};
+
+    $self->captions->{$sha} = $text;
+    return if !defined $self->memory || defined $known;
+
+    open my $file, '>>', $self->memory or return;
+    print {$file} encode_json([$sha, $text]), "\n";
+    close $file;
+}
+
+
+sub remember ($self) {
+    return $self if !defined $self->memory || !-e $self->memory;
+
+    for my $line (split /\n/, path($self->memory)->slurp) {
+        my $pair = eval { decode_json($line) } or next;
+        $self->captions->{ $pair->[0] } = $pair->[1];
+    }
+
+    return $self;
 }
 
 1;
