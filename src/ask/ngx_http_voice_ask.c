@@ -218,7 +218,10 @@ ngx_http_voice_ask_connect(ngx_http_conf_ctx_t *ctx, ngx_str_t *sid)
     lctx->ctx.connection = c;
     lctx->sid.len = sid->len;
     lctx->sid.data = (u_char *) lctx + sizeof(ngx_http_voice_ask_log_t);
-    ngx_memcpy(lctx->sid.data, sid->data, sid->len);
+
+    if (sid->len) {
+        ngx_memcpy(lctx->sid.data, sid->data, sid->len);
+    }
 
     *log = *ngx_cycle->log;
 
@@ -247,6 +250,9 @@ ngx_http_voice_ask_connect(ngx_http_conf_ctx_t *ctx, ngx_str_t *sid)
     c->read->handler = ngx_http_voice_ask_read;
     c->write->handler = ngx_http_voice_ask_write;
     c->write->ready = 1;
+
+    /* nobody is there to linger for */
+    c->read->eof = 1;
 
     c->start_time = ngx_current_msec;
 

@@ -629,7 +629,10 @@ ngx_voice_call_field(u_char *dst, ngx_str_t *src, size_t size)
     size_t  len;
 
     len = ngx_min(src->len, size);
-    ngx_memcpy(dst, src->data, len);
+
+    if (len) {
+        ngx_memcpy(dst, src->data, len);
+    }
 
     return len;
 }
