@@ -12,6 +12,7 @@ package Voice::Scene;
 #   model, speech   { attributes of the stand-in }
 #   variants        { name => text }: the webhooks once more under /name/,
 #                   with these directives; the default is under /api/voice/
+#   edit            code that changes the text of nginx.conf in $_
 
 use strict;
 use warnings;
@@ -31,6 +32,7 @@ sub new {
                                            %{ delete $option{speech} || {} });
     my %locations = %{ delete $option{locations} || {} };
     my $variants = delete $option{variants} || {};
+    my $edit = delete $option{edit};
 
     for my $name (sort keys %$variants) {
         $locations{"z_$name"} = "location /$name/ {\n"
@@ -53,9 +55,18 @@ sub new {
 
     # nothing listens there, and nothing else will: the port is locked
     $edge->port('nobody');
+    $self->edit($edit) if $edit;
     $edge->start;
 
     return $self;
+}
+
+sub edit {
+    my ($self, $code) = @_;
+
+    local $_ = $self->{edge}->conf;
+    $code->();
+    $self->{edge}->write_file('nginx.conf', $_);
 }
 
 sub edge   { $_[0]{edge} }
@@ -248,6 +259,10 @@ sub post {
 
     return $self->send($target, %params)->read;
 }
+
+# A worker that leaves lingers until the client has closed, too.
+
+sub hang_up { close delete $_[0]{socket} }
 
 sub reset { $_[0]{edge}->reset(delete $_[0]{socket}) }
 
