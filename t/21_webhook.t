@@ -28,7 +28,11 @@ $speech->arm({ match => { text => 'said' }, times => -1,
 
 my $edge = Voice::Edge->new(
     ports => { llm => $model->port, tts => $speech->port },
-    directives => { voice_filler_after => '8s' },
+    directives => {
+        voice_filler_after => '12s', voice_first_token_timeout => '60s',
+        voice_token_timeout => '60s', voice_speech_timeout => '12s',
+        voice_answer_within => '12s',
+    },
     flow => { rules => [{ when => 'markup', do => 'goodbye',
                           say => "<Hangup/> & \"$words\"" }] },
     listen => ['127.0.0.1:%%PORT_h2%% http2',

@@ -30,9 +30,17 @@ my %flow = (
     ],
 );
 
+# what is held is released by the test: no time is to run out before
+
+my %patient = (
+    voice_filler_after => '12s', voice_first_token_timeout => '60s',
+    voice_token_timeout => '60s', voice_speech_timeout => '12s',
+    voice_answer_within => '12s',
+);
+
 my $edge = Voice::Edge->new(
     ports => { llm => $model->port, tts => $speech->port },
-    directives => { voice_filler_after => '8s' },
+    directives => \%patient,
     listen => ['127.0.0.1:%%PORT_spread%% reuseport'],
     server => 'add_header X-Worker $pid always;',
     flow => \%flow,
@@ -219,7 +227,7 @@ sub forged {
     like $start, qr/\Aconversation-start\?k=[\w-]+&s=0&t=1\z/, 'its URL';
     like $action, qr/\Aprocess-speech\?k=[\w-]+&s=0&t=1\z/, 'the URL of words';
     like $opening->body,
-        qr/#ct=2000&amp;rc=1&amp;rp=ct,rt,5xx&amp;rt=10000&amp;tt=15000"/,
+        qr/#ct=2000&amp;rc=1&amp;rp=ct,rt,5xx&amp;rt=13000&amp;tt=15000"/,
         'with connection overrides';
 
     my $asked = asked();
@@ -375,8 +383,8 @@ sub crowd {
 {
     my $call = sid();
     my @filler = (prefix => '/filler/');
-    my ($first, $silence) = begin($call, @filler);
-    my ($action) = turn($call, $first, 'something', @filler);
+    my ($first, $silence) = begin($call);
+    my ($action) = turn($call, $first, 'something');
 
     $model->arm({ match => { text => 'slow' }, fault => { hold => 'header' } });
 
@@ -802,7 +810,7 @@ ok $edge->quit, 'left by itself';
 
 $edge = Voice::Edge->new(
     ports => { llm => $model->port, tts => $speech->port },
-    directives => { voice_filler_after => '8s' },
+    directives => \%patient,
     http_directives => { voice_zone => 'voice:256k' },
 )->start;
 
