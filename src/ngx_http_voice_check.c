@@ -70,6 +70,16 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
             return NGX_ERROR;
         }
 
+        /* what is written later in a location wins, without a word */
+
+        if (place[i].location->handler != place[i].handler) {
+            ngx_http_voice_check_error(cf, &place[i],
+                                       "the voice handler of the location is "
+                                       "overruled by another one, such as "
+                                       "\"%s\"", "proxy_pass");
+            return NGX_ERROR;
+        }
+
         vlcf = place[i].conf;
         conf = &vlcf->webhook;
         conf->zone = vmcf->zone;

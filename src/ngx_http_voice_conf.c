@@ -474,6 +474,15 @@ ngx_http_voice_conf_place(ngx_conf_t *cf, void *conf)
 }
 
 
+void
+ngx_http_voice_conf_handle(ngx_http_voice_place_t *place,
+    ngx_http_handler_pt handler)
+{
+    place->handler = handler;
+    place->location->handler = handler;
+}
+
+
 static ngx_uint_t
 ngx_http_voice_conf_option(ngx_str_t *arg, const char *name, ngx_str_t *value)
 {

@@ -42,6 +42,7 @@ typedef struct {
     ngx_http_voice_loc_conf_t      *conf;
     ngx_http_core_srv_conf_t       *server;
     ngx_http_core_loc_conf_t       *location;
+    ngx_http_handler_pt             handler;
     u_char                         *file;
     ngx_uint_t                      line;
     unsigned                        webhook:1;
@@ -78,6 +79,8 @@ char *ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* notes a location with a handler of ours; NULL without memory */
 ngx_http_voice_place_t *ngx_http_voice_conf_place(ngx_conf_t *cf,
     void *conf);
+void ngx_http_voice_conf_handle(ngx_http_voice_place_t *place,
+    ngx_http_handler_pt handler);
 
 
 #endif /* _NGX_HTTP_VOICE_CONF_H_INCLUDED_ */

@@ -295,7 +295,7 @@ ngx_http_voice_webhook_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     place->webhook = 1;
-    place->location->handler = ngx_http_voice_webhook_handler;
+    ngx_http_voice_conf_handle(place, ngx_http_voice_webhook_handler);
 
     return NGX_CONF_OK;
 }
@@ -316,7 +316,7 @@ ngx_http_voice_audio_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     place->audio = 1;
-    place->location->handler = ngx_http_voice_audio_handler;
+    ngx_http_voice_conf_handle(place, ngx_http_voice_audio_handler);
 
     return NGX_CONF_OK;
 }
@@ -336,7 +336,7 @@ ngx_http_voice_health_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "conflicts with another handler of the location";
     }
 
-    place->location->handler = ngx_http_voice_health_handler;
+    ngx_http_voice_conf_handle(place, ngx_http_voice_health_handler);
 
     return NGX_CONF_OK;
 }

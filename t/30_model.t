@@ -238,7 +238,7 @@ fault('an error in the second sentence', { error_event => 13 },
 fault('broken JSON in the second sentence', { garbage => 'yes' },
       hear => $first, cause => 'not_json');
 fault('neither [DONE] nor a reason', { no_done => 1, no_finish => 1 },
-      hear => $first, cause => 'cut');
+      hear => $story, cause => 'cut');
 
 
 # --- slow ------------------------------------------------------------------

@@ -22,6 +22,7 @@ typedef struct {
     ngx_http_voice_speech_t      speech;
     ngx_str_t                    content_type;
     ngx_str_t                    etag;
+    ngx_str_t                    uri;       /* redirected to */
     ngx_event_t                  timer;
     ngx_voice_waiter_t           waiter;
     u_char                       digest[NGX_VOICE_DIGEST];
@@ -224,7 +225,7 @@ ngx_http_voice_audio_unchanged(ngx_http_voice_audio_ctx_t *ctx)
 static ngx_int_t
 ngx_http_voice_audio_serve(ngx_http_voice_audio_ctx_t *ctx)
 {
-    ngx_str_t            uri, none, text;
+    ngx_str_t            none, text;
     ngx_http_request_t  *r;
     ngx_voice_speech_e   state;
     ngx_voice_profile_t  profile;
@@ -244,6 +245,7 @@ ngx_http_voice_audio_serve(ngx_http_voice_audio_ctx_t *ctx)
     if (state == NGX_VOICE_SPEECH_UNKNOWN) {
 
         if (ngx_voice_speech_open(ctx->speech.zone, ctx->digest) != NGX_OK) {
+            ngx_voice_wait_del(&ctx->waiter);
             return NGX_HTTP_SERVICE_UNAVAILABLE;
         }
 
@@ -270,13 +272,18 @@ ngx_http_voice_audio_serve(ngx_http_voice_audio_ctx_t *ctx)
                ? NGX_HTTP_BAD_GATEWAY : NGX_HTTP_NOT_FOUND;
     }
 
-    uri = ngx_http_voice_speech_uri(&ctx->speech, r->pool, ctx->digest);
+    ctx->uri = ngx_http_voice_speech_uri(&ctx->speech, r->pool, ctx->digest);
 
-    if (uri.data == NULL) {
+    if (ctx->uri.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_internal_redirect(r, &uri, NULL);
+    /* these would be held against a tag and a date of the upstream's */
+
+    r->headers_in.if_match = NULL;
+    r->headers_in.if_unmodified_since = NULL;
+
+    return ngx_http_internal_redirect(r, &ctx->uri, NULL);
 }
 
 
@@ -345,16 +352,45 @@ ngx_http_voice_audio_cleanup(void *data)
 static ngx_int_t
 ngx_http_voice_audio_header_filter(ngx_http_request_t *r)
 {
-    ngx_uint_t                   i;
+    ngx_uint_t                   i, status;
     ngx_list_part_t             *part;
     ngx_table_elt_t             *h;
     ngx_http_voice_audio_ctx_t  *ctx;
 
     if (!r->internal
         || r != r->main
-        || r->headers_out.status != NGX_HTTP_OK
-        || (ctx = ngx_http_voice_audio_of(r)) == NULL)
+        || r->upstream == NULL
+        || (ctx = ngx_http_voice_audio_of(r)) == NULL
+        || ctx->uri.len == 0
+        || r->uri.len != ctx->uri.len
+        || ngx_memcmp(r->uri.data, ctx->uri.data, r->uri.len) != 0)
     {
+        return ngx_http_next_header_filter(r);
+    }
+
+    status = r->headers_out.status;
+
+    if (!r->cached
+        && status != NGX_HTTP_NOT_MODIFIED
+        && (status != NGX_HTTP_OK
+            || !ngx_http_voice_speech_is_audio(&r->headers_out.content_type)))
+    {
+        /*
+         * The cache has lost it, and the provider did not make it again: what
+         * it says is about our account, and not for Twilio's ears.
+         */
+
+        ctx->uri.len = 0;
+
+        return ngx_http_filter_finalize_request(r, NULL,
+                    (ngx_voice_speech_reset(ctx->speech.zone, ctx->digest)
+                     == NGX_OK)
+                    ? NGX_HTTP_BAD_GATEWAY : NGX_HTTP_NOT_FOUND);
+    }
+
+    if (status != NGX_HTTP_OK && status != NGX_HTTP_NOT_MODIFIED) {
+
+        /* a range that is not there */
         return ngx_http_next_header_filter(r);
     }
 

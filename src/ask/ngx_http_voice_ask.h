@@ -65,6 +65,7 @@ struct ngx_http_voice_ask_s {
     unsigned                     finished:1;
     unsigned                     reported:1;
     unsigned                     cached:1;
+    unsigned                     refused:1;  /* by a guard of ours */
 };
 
 

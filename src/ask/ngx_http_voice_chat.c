@@ -17,6 +17,9 @@
 /* one event of a stream, or a whole answer where no stream was given */
 #define NGX_HTTP_VOICE_CHAT_BUFFER  32768
 
+/* ms that a stream may take to end after it said that it is over */
+#define NGX_HTTP_VOICE_CHAT_DRAIN   1000
+
 
 typedef enum {
     NGX_HTTP_VOICE_CHAT_UNKNOWN = 0,
@@ -42,6 +45,8 @@ typedef struct {
     unsigned                     text:1;      /* some came */
     unsigned                     finish:1;    /* finish_reason or [DONE] */
     unsigned                     enough:1;    /* no more is wanted */
+    unsigned                     drain:1;     /* its end is yet to come */
+    unsigned                     reported:1;
     unsigned                     posted:1;
 
     u_char                       detail[160];
@@ -224,7 +229,8 @@ ngx_http_voice_chat_event(void *data, ngx_str_t *event)
 
     if (d.error) {
         ctx->cause = "stream_error";
-        ngx_http_voice_chat_detail(ctx, &d.error_message);
+        ngx_http_voice_chat_detail(ctx, d.error_code.len ? &d.error_code
+                                                         : &d.error_type);
         rc = NGX_ABORT;
         goto done;
     }
@@ -240,6 +246,12 @@ ngx_http_voice_chat_event(void *data, ngx_str_t *event)
             ctx->text = 1;
             ctx->chat.first_token = ngx_max(1, ngx_current_msec
                                                - ctx->chat.started);
+
+            /* from here on it is the clock between tokens */
+
+            if (!ctx->timer.posted) {
+                ngx_add_timer(&ctx->timer, ctx->chat.token_timeout);
+            }
         }
 
         if (ctx->chat.on_text(ctx->chat.data, &d.content) != NGX_OK) {
@@ -255,6 +267,7 @@ ngx_http_voice_chat_event(void *data, ngx_str_t *event)
     if (d.done) {
         ctx->finish = 1;
         ctx->enough = 1;
+        ctx->drain = 1;
         rc = NGX_DONE;
     }
 
@@ -273,6 +286,11 @@ ngx_http_voice_chat_ended(ngx_http_voice_ask_t *ask)
     ngx_http_voice_chat_ctx_t  *ctx;
 
     ctx = ask->data;
+
+    if (ctx->reported) {
+        ngx_http_voice_chat_still(ctx);
+        return;
+    }
 
     if (ctx->form == NGX_HTTP_VOICE_CHAT_STREAM
         && !ctx->enough
@@ -300,7 +318,9 @@ ngx_http_voice_chat_lost(ngx_http_voice_ask_t *ask)
 
     ngx_http_voice_chat_still(ctx);
 
-    ctx->chat.on_lost(ctx->chat.data);
+    if (!ctx->reported) {
+        ctx->chat.on_lost(ctx->chat.data);
+    }
 }
 
 
@@ -334,6 +354,14 @@ ngx_http_voice_chat_timeout(ngx_event_t *ev)
         ngx_delete_posted_event(ev);
     }
 
+    if (ctx->reported) {
+
+        /* the answer was complete, its connection did not end */
+
+        ngx_http_voice_ask_abort(ask);
+        return;
+    }
+
     if (!ctx->enough && ctx->cause == NULL) {
 
         ev->timedout = 0;
@@ -361,12 +389,24 @@ ngx_http_voice_chat_timeout(ngx_event_t *ev)
 
     cause = ngx_http_voice_chat_cause(ctx);
 
-    /* the memory is the ask's: on_done first, the abort after it */
+    /* the memory is the ask's: on_done first, what ends the ask after it */
 
-    ask->reported = 1;
     ask->on_data = NULL;
+    ctx->reported = 1;
 
     ngx_http_voice_chat_finish(ctx, cause);
+
+    if (ctx->drain && cause == NULL) {
+
+        /*
+         * Only the last chunk is to come.  Who waits for it keeps the
+         * connection, and the next turn pays no handshake.
+         */
+
+        ngx_add_timer(ev, NGX_HTTP_VOICE_CHAT_DRAIN);
+        return;
+    }
+
     ngx_http_voice_ask_abort(ask);
 }
 
@@ -450,9 +490,17 @@ ngx_http_voice_chat_status(ngx_http_voice_chat_ctx_t *ctx)
 
     (void) ngx_voice_provider_error(&body, &code, &message);
 
+    /* what is wrong with a request may be said by quoting from it */
+
+    if (status == NGX_HTTP_BAD_REQUEST || status == 422) {
+        message = code;
+    }
+
     ngx_http_voice_chat_detail(ctx, &message);
 
-    if (!ctx->ask->header) {
+    if (!ctx->ask->header
+        && (status == 0 || status >= NGX_HTTP_INTERNAL_SERVER_ERROR))
+    {
 
         /* nothing came but the core's own word for it */
 

@@ -158,6 +158,8 @@ ngx_http_voice_speech_guard(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_voice_speech_refuse(ngx_http_request_t *r)
 {
+    ngx_http_voice_ask_t  *ask;
+
 #if (NGX_HTTP_CACHE)
 
     /* who looked first was to fill the cache, and is not going to */
@@ -167,6 +169,12 @@ ngx_http_voice_speech_refuse(ngx_http_request_t *r)
     }
 
 #endif
+
+    ask = ngx_http_voice_ask_of(r);
+
+    if (ask) {
+        ask->refused = 1;
+    }
 
     return NGX_ERROR;
 }
@@ -372,11 +380,20 @@ ngx_http_voice_speech_cause(ngx_http_voice_fill_t *fill, ngx_str_t *message)
 
     (void) ngx_voice_provider_error(&body, &code, message);
 
-    if (!ask->header && ask->status == NGX_HTTP_INTERNAL_SERVER_ERROR) {
+    if (ask->refused) {
         return ngx_http_voice_speech_forgotten;
     }
 
-    if (!ask->header) {
+    /* what is wrong with a request may be said by quoting from it */
+
+    if (ask->status == NGX_HTTP_BAD_REQUEST || ask->status == 422) {
+        message->len = 0;
+    }
+
+    if (!ask->header
+        && (ask->status == 0
+            || ask->status >= NGX_HTTP_INTERNAL_SERVER_ERROR))
+    {
         return (ask->status == NGX_HTTP_GATEWAY_TIME_OUT) ? "timeout"
                                                           : "unreachable";
     }

@@ -145,8 +145,8 @@ failed:
     sid.data = call->sid;
     sid.len = NGX_VOICE_SID_LEN;
 
-    (void) ngx_voice_answer_end(agent->zone, &sid, call->turn, 0, 0,
-                                ngx_cycle->log);
+    (void) ngx_voice_answer_end(agent->zone, &sid, call->turn, 0,
+                                agent->flow->limits.history, ngx_cycle->log);
 
     return NGX_ERROR;
 }

@@ -30,14 +30,15 @@
 #define NGX_VOICE_CALL_ROOM      24576
 
 
-static ngx_int_t ngx_voice_call_evict_oldest(ngx_voice_zone_t *zone,
-    ngx_uint_t traces);
+static ngx_int_t ngx_voice_call_evict_idle(ngx_voice_zone_t *zone);
 static ngx_uint_t ngx_voice_call_room(ngx_voice_zone_t *zone);
 static ngx_voice_call_node_t *ngx_voice_call_create(ngx_voice_zone_t *zone,
     ngx_voice_call_new_t *new);
 static void ngx_voice_call_destroy(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call);
 static void ngx_voice_call_expire(ngx_voice_zone_t *zone);
+static void ngx_voice_call_expire_last(ngx_voice_zone_t *zone,
+    ngx_queue_t *lru, time_t age);
 static void ngx_voice_call_touch(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call);
 static ngx_uint_t ngx_voice_call_busy(ngx_voice_zone_t *zone,
@@ -115,6 +116,7 @@ ngx_voice_call_claim(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new,
         }
 
         *view = call->view;
+        view->answering = (call->answer != NULL);
         goto done;
     }
 
@@ -142,6 +144,10 @@ ngx_voice_call_claim(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new,
         call->view.turn = step->turn;
         zone->sh->counters.turns++;
         ngx_voice_answer_free(zone, call);
+    }
+
+    if (step->kind == NGX_VOICE_STEP_REST) {
+        call->answer->step = step->step + 1;
     }
 
     *view = call->view;
@@ -301,7 +307,11 @@ ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_log_t *log)
                                              ngx_voice_step_node_t, queue));
         }
 
-        ngx_voice_call_touch(zone, call);
+        call->touched = ngx_time();
+
+        ngx_queue_remove(&call->lru);
+        ngx_queue_insert_head(&zone->sh->traces_lru, &call->lru);
+
         ngx_voice_call_notify(zone, sid);
 
         rc = NGX_OK;
@@ -342,14 +352,22 @@ ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid)
 ngx_int_t
 ngx_voice_call_evict(ngx_voice_zone_t *zone)
 {
-    return ngx_voice_call_evict_oldest(zone, 1);
+    ngx_queue_t  *q;
+
+    if (ngx_queue_empty(&zone->sh->traces_lru)) {
+        return ngx_voice_call_evict_idle(zone);
+    }
+
+    q = ngx_queue_last(&zone->sh->traces_lru);
+
+    ngx_voice_call_destroy(zone, ngx_queue_data(q, ngx_voice_call_node_t,
+                                                lru));
+    return NGX_OK;
 }
 
 
-/* a call that is idle or, where memory is wanted, the trace of one */
-
 static ngx_int_t
-ngx_voice_call_evict_oldest(ngx_voice_zone_t *zone, ngx_uint_t traces)
+ngx_voice_call_evict_idle(ngx_voice_zone_t *zone)
 {
     ngx_uint_t              n;
     ngx_queue_t            *q;
@@ -363,11 +381,11 @@ ngx_voice_call_evict_oldest(ngx_voice_zone_t *zone, ngx_uint_t traces)
     {
         call = ngx_queue_data(q, ngx_voice_call_node_t, lru);
 
-        if (call->ended
-            ? traces
-            : ngx_time() - call->touched > NGX_VOICE_CALL_IDLE
-              && !ngx_voice_call_busy(zone, call))
-        {
+        if (ngx_time() - call->touched <= NGX_VOICE_CALL_IDLE) {
+            break;
+        }
+
+        if (!ngx_voice_call_busy(zone, call)) {
             ngx_voice_call_destroy(zone, call);
             return NGX_OK;
         }
@@ -391,7 +409,7 @@ ngx_voice_call_room(ngx_voice_zone_t *zone)
     }
 
     while (zone->sh->ncalls >= max) {
-        if (ngx_voice_call_evict_oldest(zone, 0) != NGX_OK) {
+        if (ngx_voice_call_evict_idle(zone) != NGX_OK) {
             return 0;
         }
     }
@@ -487,30 +505,30 @@ ngx_voice_call_destroy(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
 static void
 ngx_voice_call_expire(ngx_voice_zone_t *zone)
 {
-    time_t                  idle;
-    ngx_uint_t              n;
+    /* one of each: a claim pays its share, as others of the core do */
+
+    ngx_voice_call_expire_last(zone, &zone->sh->calls_lru,
+                               NGX_VOICE_CALL_EXPIRES);
+    ngx_voice_call_expire_last(zone, &zone->sh->traces_lru,
+                               NGX_VOICE_CALL_TRACE);
+}
+
+
+static void
+ngx_voice_call_expire_last(ngx_voice_zone_t *zone, ngx_queue_t *lru,
+    time_t age)
+{
     ngx_queue_t            *q;
     ngx_voice_call_node_t  *call;
 
-    /* two at a time, as others of the core do: each claim pays its share */
+    if (ngx_queue_empty(lru)) {
+        return;
+    }
 
-    for (n = 0; n < 2; n++) {
+    q = ngx_queue_last(lru);
+    call = ngx_queue_data(q, ngx_voice_call_node_t, lru);
 
-        if (ngx_queue_empty(&zone->sh->calls_lru)) {
-            return;
-        }
-
-        q = ngx_queue_last(&zone->sh->calls_lru);
-        call = ngx_queue_data(q, ngx_voice_call_node_t, lru);
-
-        idle = ngx_time() - call->touched;
-
-        if (idle < (call->ended ? NGX_VOICE_CALL_TRACE
-                                : NGX_VOICE_CALL_EXPIRES))
-        {
-            return;
-        }
-
+    if (ngx_time() - call->touched >= age) {
         ngx_voice_call_destroy(zone, call);
     }
 }
@@ -531,6 +549,13 @@ ngx_voice_call_busy(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
 {
     ngx_queue_t            *q;
     ngx_voice_step_node_t  *node;
+
+    if (call->answer
+        && call->answer->state == NGX_VOICE_ANSWER_RUNNING
+        && ngx_voice_zone_alive(zone, call->answer->owner))
+    {
+        return 1;
+    }
 
     for (q = ngx_queue_head(&call->steps);
          q != ngx_queue_sentinel(&call->steps);
@@ -583,7 +608,9 @@ ngx_voice_step_stale(ngx_voice_call_node_t *call, ngx_voice_step_t *step)
         return step->turn <= call->view.turn;
 
     case NGX_VOICE_STEP_REST:
-        return (call->answer == NULL || call->answer->turn != step->turn);
+        return call->answer == NULL
+               || call->answer->turn != step->turn
+               || step->step < call->answer->step;
 
     default: /* NGX_VOICE_STEP_OPEN */
         return call->view.turn != 0;

@@ -44,6 +44,7 @@ typedef struct {
     uint64_t               owner;
     ngx_uint_t             turn;
     ngx_uint_t             spoken;    /* pieces given out */
+    ngx_uint_t             step;      /* the next that may fetch the rest */
     ngx_uint_t             n;
     ngx_voice_answer_e     state;
     ngx_voice_piece_node_t pieces[NGX_VOICE_PIECES];

@@ -176,6 +176,34 @@ ngx_voice_speech_state(ngx_voice_zone_t *zone,
 }
 
 
+ngx_int_t
+ngx_voice_speech_reset(ngx_voice_zone_t *zone,
+    u_char digest[NGX_VOICE_DIGEST])
+{
+    ngx_int_t                 rc;
+    ngx_voice_speech_node_t  *sp;
+
+    rc = NGX_DECLINED;
+
+    ngx_voice_zone_lock(zone);
+
+    sp = ngx_voice_speech_find(zone, digest);
+
+    if (sp) {
+
+        if (sp->state == NGX_VOICE_SPEECH_READY) {
+            sp->state = NGX_VOICE_SPEECH_NEW;
+        }
+
+        rc = sp->text ? NGX_OK : NGX_DECLINED;
+    }
+
+    ngx_voice_zone_unlock(zone);
+
+    return rc;
+}
+
+
 ngx_voice_speech_e
 ngx_voice_speech_state_locked(ngx_voice_zone_t *zone,
     u_char digest[NGX_VOICE_DIGEST])

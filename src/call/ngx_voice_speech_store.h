@@ -66,7 +66,11 @@ ngx_int_t ngx_voice_speech_open(ngx_voice_zone_t *zone,
 ngx_voice_speech_e ngx_voice_speech_state(ngx_voice_zone_t *zone,
     u_char digest[NGX_VOICE_DIGEST], ngx_uint_t claim);
 
-/* the same, under the caller's lock and without a claim */
+/* READY was wrong, the audio is gone: NEW again; NGX_DECLINED: no words */
+ngx_int_t ngx_voice_speech_reset(ngx_voice_zone_t *zone,
+    u_char digest[NGX_VOICE_DIGEST]);
+
+/* the state, under the caller's lock and without a claim */
 ngx_voice_speech_e ngx_voice_speech_state_locked(ngx_voice_zone_t *zone,
     u_char digest[NGX_VOICE_DIGEST]);
 

@@ -68,6 +68,7 @@ ngx_voice_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     ngx_rbtree_init(&sh->calls, &sh->calls_sentinel,
                     ngx_str_rbtree_insert_value);
     ngx_queue_init(&sh->calls_lru);
+    ngx_queue_init(&sh->traces_lru);
 
     ngx_rbtree_init(&sh->speeches, &sh->speeches_sentinel,
                     ngx_str_rbtree_insert_value);

@@ -20,7 +20,7 @@
  */
 
 
-#define NGX_VOICE_WORKERS        128
+#define NGX_VOICE_WORKERS        1024     /* with those that drain */
 #define NGX_VOICE_WAKES          1024     /* a power of two */
 
 
@@ -78,6 +78,7 @@ typedef struct {
     ngx_rbtree_t           calls;     /* ngx_str_node_t by CallSid */
     ngx_rbtree_node_t      calls_sentinel;
     ngx_queue_t            calls_lru; /* the head was touched last */
+    ngx_queue_t            traces_lru; /* of calls that ended */
     ngx_uint_t             ncalls;    /* not ended */
 
     ngx_rbtree_t           speeches;  /* ngx_str_node_t by digest */

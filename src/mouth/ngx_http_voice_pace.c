@@ -11,7 +11,6 @@
 #include "ngx_http_voice_pace.h"
 
 
-static void ngx_http_voice_pace_rest(ngx_http_voice_pace_t *pace);
 static void ngx_http_voice_pace_timeout(ngx_event_t *ev);
 static void ngx_http_voice_pace_cleanup(void *data);
 
@@ -109,7 +108,6 @@ ngx_int_t
 ngx_http_voice_pace_lines(ngx_http_voice_pace_t *pace)
 {
     ngx_uint_t                i;
-    ngx_msec_int_t            left;
     ngx_http_voice_hook_t    *hook;
     ngx_http_voice_spoken_t  *line;
 
@@ -132,17 +130,25 @@ ngx_http_voice_pace_lines(ngx_http_voice_pace_t *pace)
 
         if (line->speech == NGX_VOICE_SPEECH_FILLING) {
 
-            left = pace->deadline - ngx_current_msec;
-            left = ngx_max(left, 1);
-
             ngx_http_voice_pace_wait(pace, ngx_http_voice_pace_lines,
                                      ngx_min(hook->conf->speech_timeout,
-                                             (ngx_msec_t) left));
+                                           ngx_http_voice_pace_left(pace)));
             return NGX_DONE;
         }
     }
 
     return ngx_http_voice_pace_send(pace);
+}
+
+
+ngx_msec_t
+ngx_http_voice_pace_left(ngx_http_voice_pace_t *pace)
+{
+    ngx_msec_int_t  left;
+
+    left = pace->deadline - ngx_current_msec;
+
+    return ngx_max(left, 1);
 }
 
 
@@ -199,7 +205,7 @@ ngx_http_voice_pace_wait(ngx_http_voice_pace_t *pace,
 }
 
 
-static void
+void
 ngx_http_voice_pace_rest(ngx_http_voice_pace_t *pace)
 {
     ngx_voice_wait_del(&pace->call_waiter);
@@ -240,6 +246,10 @@ ngx_http_voice_pace_event(ngx_event_t *ev)
     rc = pace->resume(pace);
 
     if (rc != NGX_DONE) {
+
+        /* the request may outlive its answer, on a slow connection */
+
+        ngx_http_voice_pace_rest(pace);
         ngx_http_finalize_request(r, rc);
     }
 

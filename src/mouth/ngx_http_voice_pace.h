@@ -59,6 +59,9 @@ void ngx_http_voice_pace_listen(ngx_http_voice_pace_t *pace,
 void ngx_http_voice_pace_wait(ngx_http_voice_pace_t *pace,
     ngx_http_voice_resume_pt resume, ngx_msec_t timeout);
 
+/* milliseconds until the deadline, at least one */
+ngx_msec_t ngx_http_voice_pace_left(ngx_http_voice_pace_t *pace);
+
 /* adds a line to the reply and asks for its audio; NGX_ERROR: no memory */
 ngx_int_t ngx_http_voice_pace_line(ngx_http_voice_pace_t *pace,
     ngx_voice_line_t *line);
@@ -68,6 +71,9 @@ ngx_int_t ngx_http_voice_pace_lines(ngx_http_voice_pace_t *pace);
 
 /* sends the reply as it is and keeps it for who repeats the webhook */
 ngx_int_t ngx_http_voice_pace_send(ngx_http_voice_pace_t *pace);
+
+/* ends all waiting */
+void ngx_http_voice_pace_rest(ngx_http_voice_pace_t *pace);
 
 /* looks again at once, as after news */
 void ngx_http_voice_pace_event(ngx_event_t *ev);

@@ -59,7 +59,13 @@ ngx_http_voice_step(ngx_http_voice_hook_t *hook)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_voice_step_claim(pace);
+    rc = ngx_http_voice_step_claim(pace);
+
+    if (rc != NGX_DONE) {
+        ngx_http_voice_pace_rest(pace);
+    }
+
+    return rc;
 }
 
 

@@ -277,10 +277,16 @@ ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
         pace->hook->state = "goodbye";
         pace->reply.next = NGX_HTTP_VOICE_NEXT_HANGUP;
 
+        /* where a human was wanted and there is none, that is said first */
+
+        if (action == NGX_VOICE_ACTION_HUMAN
+            && ngx_http_voice_pace_line(pace, &flow->fallback.say) != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
         if (say == NULL) {
-            say = (action == NGX_VOICE_ACTION_HUMAN
-                   && flow->fallback.say.source.len)
-                  ? &flow->fallback.say : &flow->goodbye;
+            say = &flow->goodbye;
         }
     }
 
@@ -437,7 +443,7 @@ ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace)
         return ngx_http_voice_talk_filler(pace);
     }
 
-    timeout = ngx_min(conf->filler_after, conf->answer_within);
+    timeout = ngx_min(conf->filler_after, ngx_http_voice_pace_left(pace));
 
     ngx_http_voice_pace_wait(pace, ngx_http_voice_talk_answer, timeout);
 

@@ -447,6 +447,14 @@ ngx_http_voice_webhook_call(ngx_http_voice_hook_t *hook)
         return NGX_HTTP_BAD_REQUEST;
     }
 
+    /* neither starts a conversation, whatever the number */
+
+    if (hook->route == NGX_HTTP_VOICE_STATUS
+        || ngx_http_voice_hook_param(hook, "ParentCallSid").len)
+    {
+        return NGX_OK;
+    }
+
     number = ngx_http_voice_hook_number(hook->conf, &hook->call.to);
 
     if (number == NULL) {
