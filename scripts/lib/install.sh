@@ -60,6 +60,33 @@ voice_release_services()
 }
 
 
+# Neither may Debian make a cluster of its own, which would take port 5432
+# after the next boot.  What is there stays as it is.
+
+voice_hold_cluster()
+{
+    voice_cluster=/etc/postgresql-common/createcluster.d/voice-edge.conf
+
+    case " $* " in
+        *" postgresql-"[0-9]*)
+            voice_root mkdir -p "${voice_cluster%/*}"
+            echo 'create_main_cluster = false' > "$voice_list.cluster"
+            voice_root install -m 644 "$voice_list.cluster" "$voice_cluster"
+            rm -f "$voice_list.cluster"
+            voice_held_cluster=1 ;;
+    esac
+}
+
+
+voice_release_cluster()
+{
+    if [ -n "$voice_held_cluster" ]; then
+        voice_root rm -f "$voice_cluster"
+        voice_held_cluster=
+    fi
+}
+
+
 voice_disable_nginx()
 {
     if [ -d /run/systemd/system ]; then
@@ -91,9 +118,11 @@ voice_install()
     voice_had_nginx=$(dpkg-query -W -f '${db:Status-Status}' nginx \
                       2>/dev/null) || :
     voice_held=
+    voice_held_cluster=
 
-    trap 'voice_release_services; rm -f "$voice_list"; exit 1' HUP INT TERM
+    trap 'voice_release_services; voice_release_cluster; rm -f "$voice_list"; exit 1' HUP INT TERM
     voice_hold_services
+    voice_hold_cluster "$@"
 
     if voice_root apt-get -q update > "$voice_list" 2>&1 \
         && voice_root env DEBIAN_FRONTEND=noninteractive \
@@ -108,6 +137,7 @@ voice_install()
     fi
 
     voice_release_services
+    voice_release_cluster
     trap - HUP INT TERM
 
     if [ "$voice_had_nginx" != installed ] && [ -e /usr/sbin/nginx ]; then

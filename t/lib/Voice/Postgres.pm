@@ -1,0 +1,218 @@
+package Voice::Postgres;
+
+# A PostgreSQL of its own for one test file: a unix socket in a temporary
+# folder, no TCP, nothing written safely, ended by its pid.
+#
+#     my $pg = Voice::Postgres->new;
+#     my $dbh = $pg->connect($pg->database('crm'), user => 'voice_edge');
+#     my ($rc, $out) = $pg->migrate('crm', '--demo');
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use DBI;
+use File::Basename qw(dirname);
+use File::Temp qw(tempdir);
+use JSON::PP ();
+use Test::More ();
+use Time::HiRes qw(sleep);
+
+our $ROOT = abs_path(dirname(abs_path(__FILE__)) . '/../../..');
+
+my $json = JSON::PP->new->utf8->canonical->allow_nonref;
+
+
+sub new {
+    my ($class, %option) = @_;
+
+    my ($bin) = sort { $b cmp $a } glob '/usr/lib/postgresql/*/bin';
+    my $dir = tempdir('voice-pg-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    my $self = bless { dir => $dir, bin => $bin, owner => $$ }, $class;
+
+    Test::More::BAIL_OUT('no PostgreSQL server is installed') if !$bin;
+
+    # the server refuses to run as root
+    $self->{as} = '';
+
+    if ($> == 0) {
+        my $user = getpwnam('postgres') ? 'postgres' : 'nobody';
+        my ($uid, $gid) = (getpwnam $user)[2, 3];
+
+        chown $uid, $gid, $dir;
+        $self->{as} = "setpriv --reuid $uid --regid $gid --clear-groups ";
+    }
+
+    $self->_run("$bin/initdb -D $dir/data -U postgres -A trust -E UTF8"
+        . ' --locale C.UTF-8 --no-sync');
+    $self->start(%option);
+
+    return $self;
+}
+
+
+sub start {
+    my ($self, %option) = @_;
+
+    my $connections = $option{connections} || 150;
+
+    # without the time zone set, a bare now() would look right
+    my $settings = join ' ', map { "-c $_" } "listen_addresses=''",
+        "unix_socket_directories=$self->{dir}", 'fsync=off',
+        'synchronous_commit=off', 'full_page_writes=off',
+        "max_connections=$connections", 'shared_buffers=64MB',
+        'timezone=Asia/Kolkata', 'max_wal_size=2GB', 'jit=off',
+        'deadlock_timeout=200ms', 'log_min_messages=warning';
+
+    $self->_run("$self->{bin}/pg_ctl -D $self->{dir}/data -w -t 60"
+        . " -l $self->{dir}/log -o \"$settings\" start");
+
+    return $self->_pid;
+}
+
+
+sub _pid {
+    my ($self) = @_;
+
+    open my $file, '<', "$self->{dir}/data/postmaster.pid"
+        or die "PostgreSQL has no pid file: $!\n";
+    chomp(my $pid = <$file>);
+
+    return $self->{pid} = $pid;
+}
+
+
+# "INT" ends it at once and cleanly, "QUIT" is a crash
+
+sub stop {
+    my ($self, $signal) = @_;
+
+    my $pid = delete $self->{pid} or return;
+
+    kill $signal || 'INT', $pid;
+
+    for (1 .. 300) {
+        last if !kill 0, $pid;
+        sleep 0.1;
+    }
+
+    return;
+}
+
+
+sub _run {
+    my ($self, $command) = @_;
+
+    my $output = `cd '$self->{dir}' && $self->{as}$command 2>&1 < /dev/null`;
+
+    if ($?) {
+        $output .= `cat '$self->{dir}/log' 2>/dev/null`;
+        Test::More::BAIL_OUT("$command: $output");
+    }
+
+    return $output;
+}
+
+
+sub url {
+    my ($self, $database, $user) = @_;
+
+    return "postgresql:///$database?host=$self->{dir}&user="
+        . ($user || 'postgres');
+}
+
+
+# creates a database, from a template if named, and returns its name
+
+sub database {
+    my ($self, $name, $template) = @_;
+
+    my $from = $template ? " template $template" : '';
+    my $dbh = $self->connect('postgres');
+
+    $dbh->do("create database $name$from");
+    $dbh->disconnect;
+
+    return $name;
+}
+
+
+sub connect {
+    my ($self, $database, %option) = @_;
+
+    return DBI->connect(
+        "dbi:Pg:dbname=$database;host=$self->{dir}",
+        $option{user} || 'postgres', '',
+        {
+            RaiseError => 1, PrintError => 0, AutoCommit => 1,
+            pg_enable_utf8 => 1, PrintWarn => 0, %{ $option{attr} || {} },
+        },
+    );
+}
+
+
+# runs a file of SQL
+
+sub load {
+    my ($self, $database, @files) = @_;
+
+    for my $file (@files) {
+        my $url = $self->url($database);
+        my $output = `psql -XqAt -v ON_ERROR_STOP=1 -d '$url' -f '$file' 2>&1`;
+
+        Test::More::BAIL_OUT("$file: $output") if $?;
+    }
+
+    return;
+}
+
+
+# scripts/migrate: exit code and output
+
+sub migrate {
+    my ($self, $database, @arguments) = @_;
+
+    local $ENV{DATABASE_URL} = $self->url($database);
+    local $ENV{LC_ALL} = 'C.UTF-8';
+
+    my $output = `'$ROOT/scripts/migrate' @arguments 2>&1 < /dev/null`;
+
+    return ($? >> 8, $output);
+}
+
+
+# calls a function of the contract: arguments that are references go as JSON
+
+sub call {
+    my ($self, $dbh, $function, @arguments) = @_;
+
+    my @values = map { ref $_ ? JSON::PP->new->canonical->encode($_) : $_ }
+        @arguments;
+    my @marks = map { ref $_ ? '?::jsonb' : '?' } @arguments;
+
+    my ($result) = $dbh->selectrow_array(
+        "select voice.$function(" . join(', ', @marks) . ')::text', {},
+        @values);
+
+    return if !defined $result;
+
+    utf8::encode($result) if utf8::is_utf8($result);
+
+    return $json->decode($result);
+}
+
+
+sub DESTROY {
+    my ($self) = @_;
+
+    local ($?, $@, $!);
+
+    if ($self->{owner} == $$) {
+        $self->stop;
+    }
+
+    return;
+}
+
+
+1;
