@@ -303,7 +303,8 @@ is $scene->health->json->{status}, 'failing', 'failing';
 {
     my $call = $scene->call('down', to => '+15005550001', lines => ['one']);
 
-    is Voice::Scene::words($call), 'I give up.', 'no human: the flow says so';
+    is Voice::Scene::words($call), "I give up. $goodbye",
+        'no human: the flow says so, then goodbye';
     is $call->reason, 'hangup', 'and the call ends';
     is_deeply $call->dialed, [], 'nobody is dialled';
     like scalar $scene->edge->log_lines(qr/given up after 1 failed turns/),
