@@ -10,14 +10,21 @@
 
 do $$
 begin
+    -- roles belong to all databases: another one may have them, or make them
+    -- this very moment
+
     begin
-        create role voice_owner nologin;
+        if to_regrole('voice_owner') is null then
+            create role voice_owner nologin;
+        end if;
     exception when duplicate_object or unique_violation then
         null;
     end;
 
     begin
-        create role voice_edge login;
+        if to_regrole('voice_edge') is null then
+            create role voice_edge login;
+        end if;
     exception when duplicate_object or unique_violation then
         null;
     end;

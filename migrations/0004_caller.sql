@@ -52,12 +52,15 @@ comment on function voice.crm_number is
 
 create function voice.crm_user(organization integer, wanted integer)
 returns integer
-language sql stable
+language plpgsql stable
 as $$
-    select u.id from public.users u where u.organization_id = organization
-        order by u.id = wanted desc nulls last,
-            array_position('{admin,manager}', lower(u.role)::text), u.id
-        limit 1
+begin
+    return (
+        select u.id from public.users u where u.organization_id = organization
+            order by u.id = wanted desc nulls last,
+                array_position('{admin,manager}', lower(u.role)::text), u.id
+            limit 1);
+end
 $$;
 
 comment on function voice.crm_user is
@@ -366,8 +369,8 @@ begin
         'activities', '[]'::jsonb, 'tickets', '[]'::jsonb);
 
     if organization is null or not voice.crm_has('core') then
-        m := row(case when voice.withheld(phone) then 'withheld' else 'none' end,
-                 null::integer[]);
+        select case when voice.withheld(phone) then 'withheld' else 'none' end
+                as match, null::integer[] as contacts into m;
     else
         country := coalesce(voice.country(country),
             (select o.country from voice.organizations o

@@ -35,6 +35,7 @@ declare
     phone text := voice.party(c.direction, c.caller, c.called);
     known boolean := not voice.withheld(phone);
     m record;
+    how text;
     found_id integer;
 begin
     select p.id into found_id from public.contacts p
@@ -51,6 +52,7 @@ begin
             || c.organization || '/' || right(voice.digits(phone), 7), 0));
 
         m := voice.crm_match(c.organization, phone, c.country);
+        how := m.match;
 
         if m.match in ('exact', 'national', 'suffix') then
             found_id := m.contacts[1];
@@ -69,7 +71,7 @@ begin
                 and p.organization_id = c.organization
                 and lower(btrim(p.name)) = lower(given_name);
 
-            m.match := 'named';
+            how := 'named';
         end if;
     end if;
 
@@ -79,7 +81,7 @@ begin
                 'the caller''s number is withheld: ask for the name first');
         end if;
 
-        m := row('created', null::integer[]);
+        how := 'created';
         found_id := voice.crm_insert('contacts', jsonb_build_object(
             'name', coalesce(given_name, phone), 'email', coalesce(email, ''),
             'phone', case when known and phone ~ '^\+[0-9]{7,15}$' then phone
@@ -89,7 +91,7 @@ begin
     end if;
 
     perform voice.call_link(c.sid, jsonb_build_object(
-        'contact_id', found_id, 'contact_match', m.match));
+        'contact_id', found_id, 'contact_match', how));
 
     return found_id;
 end
@@ -192,16 +194,19 @@ comment on function voice.tool_update_contact is
 -- leads -----------------------------------------------------------------------
 
 create function voice.crm_lead(c voice.calls, contact integer) returns integer
-language sql stable
+language plpgsql stable
 as $$
+begin
     -- the call's, else one of the contact that is still on its way
 
-    select l.id from public.leads l
-        where l.organization_id = c.organization and l.contact_id = contact
-        and lower(coalesce(l.status, 'new')) in ('new', 'contacted', 'qualified')
-        order by l.id = c.lead_id desc nulls last,
-            l.created_at desc nulls last, l.id desc
-        limit 1
+    return (
+        select l.id from public.leads l
+            where l.organization_id = c.organization and l.contact_id = contact
+            and lower(coalesce(l.status, 'new')) in ('new', 'contacted', 'qualified')
+            order by l.id = c.lead_id desc nulls last,
+                l.created_at desc nulls last, l.id desc
+            limit 1);
+end
 $$;
 
 comment on function voice.crm_lead is 'NeuraCRM: the open lead of a contact, or null.';
@@ -436,16 +441,22 @@ comment on function voice.crm_deal is
 
 create function voice.slot_taken(organization integer, starts timestamptz,
     ends timestamptz, but text) returns boolean
-language sql stable
+language plpgsql stable
 as $$
-    -- a reminder at midnight is a day, not a time
-
-    select exists (
+begin
+    if exists (
         select from voice.meetings m
             where m.organization = slot_taken.organization
             and not m.cancelled and m.call_sid <> but
             and m.starts_at < ends and m.ends_at > starts)
-    or exists (
+    then
+        return true;
+    end if;
+
+    -- a reminder at midnight is a day, not a time; one of this call's own
+    -- meeting, or of one that was moved, takes nothing
+
+    return exists (
         select from public.deals d
             where d.organization_id = organization and d.closed_at is null
             and d.reminder_date >= voice.utc(starts)
@@ -454,7 +465,8 @@ as $$
             and not exists (select from voice.meetings m
                 where m.deal_id = d.id
                 and voice.utc(m.starts_at) = d.reminder_date
-                and (m.cancelled or m.call_sid = but)))
+                and (m.cancelled or m.call_sid = but)));
+end
 $$;
 
 comment on function voice.slot_taken is
