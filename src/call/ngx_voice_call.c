@@ -12,10 +12,10 @@
 
 
 /*
- * Answered steps that a call remembers.  A repeated webhook is one of the
- * last two or three; each costs about a kilobyte.
+ * Answered steps that a call remembers: a webhook is repeated before the next
+ * one comes, or races with it.  Each costs about a kilobyte.
  */
-#define NGX_VOICE_STEPS          3
+#define NGX_VOICE_STEPS          2
 
 /* seconds: a call without webhooks is idle, then forgotten */
 #define NGX_VOICE_CALL_IDLE      300
