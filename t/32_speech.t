@@ -534,4 +534,32 @@ ok plays($scene->line->post('inbound-webhook', From => $from)),
     'it is made anew when it is to be spoken';
 is audio($newer)->status, 200, 'and served';
 
+# files that are lost while nginx takes them for kept
+
+sub lose { system 'rm -rf ' . $edge->path('cache') . '/*' }
+
+lose();
+is sha256_hex(audio($newer)->body), sha256_hex($file->body),
+    'a lost file is made again when it is asked for';
+
+ok $edge->quit, 'nginx stops';
+$edge->start;
+is audio($newer)->status, 200, 'the file is there, the words are not';
+lose();
+$asked = made();
+isnt audio($newer)->status, 200, 'it is lost';
+is audio($newer)->status, 404, 'and stays so';
+is scalar(made()), $asked, 'the provider is not asked';
+ok plays($scene->line->post('inbound-webhook', From => $from)), 'spoken again';
+is sha256_hex(audio($newer)->body), sha256_hex($file->body), 'it is back';
+
+lose();
+$speech->arm({ times => -1, fault => { preset => 'bad_key',
+    headers => { 'request-id' => 'private' } } });
+
+my $refused = audio($newer);
+
+is $refused->status, 502, 'lost, and the provider refuses';
+unlike $refused->raw, qr/private|api.key/i, 'which is between it and us';
+
 done_testing;
