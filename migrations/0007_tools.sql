@@ -318,6 +318,7 @@ declare
             '{now,quarter,year,none}')));
     notes text := voice.arg_text(arguments, 'notes', 500);
     contact integer;
+    lead_id integer;
     lead record;
     factors jsonb;
     total integer;
@@ -337,10 +338,11 @@ begin
 
     perform pg_advisory_xact_lock(hashtextextended('voice.lead/' || contact, 0));
 
-    select l.id, l.status, l.score_factors into lead from public.leads l
-        where l.id = coalesce(voice.crm_lead(c, contact),
-                              voice.crm_lead_create(c, contact, null))
-        for update;
+    lead_id := coalesce(voice.crm_lead(c, contact),
+                        voice.crm_lead_create(c, contact, null));
+
+    select l.id, l.status, l.score_factors into strict lead
+        from public.leads l where l.id = lead_id for update;
 
     -- what was answered before, in this call or another, still counts
 
