@@ -164,7 +164,7 @@ create table voice.calls (
     lead_id        integer,
     deal_id        integer,
     ticket_id      integer,
-    status         text not null default 'in-progress',
+    status         text not null default 'queued',
     started_at     timestamptz not null default now(),
     answered_at    timestamptz,
     ended_at       timestamptz,
@@ -182,7 +182,7 @@ create table voice.calls (
     crm_activity   integer,
     crm_pending    boolean not null default false,
     crm_error      text,
-    noted_at       timestamptz not null default '-infinity',
+    noted          jsonb not null default '{}',
     updated_at     timestamptz not null default now()
 );
 
@@ -229,7 +229,8 @@ comment on column voice.calls.crm_record_id is 'Row of the CRM''s call_records.'
 comment on column voice.calls.crm_activity is 'The call''s entry on its deal.';
 comment on column voice.calls.crm_pending is 'The CRM does not have this row''s last state.';
 comment on column voice.calls.crm_error is 'Why not.';
-comment on column voice.calls.noted_at is 'Time of the newest note that was merged.';
+comment on column voice.calls.noted is
+    'Since when each field is as it is: notes come in any order.';
 comment on column voice.calls.updated_at is 'Last change.';
 
 
@@ -248,7 +249,7 @@ create table voice.turns (
     usage       jsonb,
     cost        numeric,
     node        text,
-    noted_at    timestamptz not null default '-infinity',
+    noted       jsonb not null default '{}',
 
     primary key (call_sid, turn)
 );
@@ -270,7 +271,8 @@ comment on column voice.turns.timings is 'Milliseconds by stage.';
 comment on column voice.turns.usage is 'Tokens and characters by provider.';
 comment on column voice.turns.cost is 'US dollars.';
 comment on column voice.turns.node is 'The edge that answered.';
-comment on column voice.turns.noted_at is 'Time of the newest note that was merged.';
+comment on column voice.turns.noted is
+    'Since when each field is as it is: notes come in any order.';
 
 
 create table voice.steps (

@@ -414,41 +414,52 @@ comment on function voice.call_open is
     'The call''s row, locked; made, and given to its tenant, when it is new.';
 
 
+create function voice.merge(noted jsonb, note jsonb, at timestamptz,
+    fields text[], out wins jsonb, out since jsonb)
+language sql stable
+as $$
+    -- of two values the one that was noted later wins, whichever comes first
+
+    select coalesce(jsonb_object_agg(e.key, e.value), '{}'),
+            noted || coalesce(jsonb_object_agg(e.key, m.at), '{}')
+        from jsonb_each(jsonb_strip_nulls(note)) e,
+            (select extract(epoch from at)) m (at)
+        where e.key = any (fields)
+        and m.at >= coalesce((noted ->> e.key)::numeric, '-infinity')
+$$;
+
+comment on function voice.merge is
+    'Which fields of a note are news, and since when each field is what it is.';
+
+
 create function voice.record_call(sid text, note jsonb, at timestamptz)
 returns void
 language plpgsql
 as $$
 declare
     c voice.calls := voice.call_open(sid, note);
-    newer boolean := at >= c.noted_at;
     over boolean := voice.call_is_over(note ->> 'status');
+    m record;
 begin
-    -- a note that comes late only fills what nobody has said yet
+    m := voice.merge(c.noted, note, at, '{flow,language,node,ended_at,duration,'
+        'disposition,outcome,summary,sentiment,next_step,recording_url,cost}');
 
     update voice.calls t set
-        status = voice.call_status(
-            case when t.noted_at = '-infinity' then null else t.status end,
-            coalesce(note ->> 'status', t.status)),
-        started_at = coalesce(voice.try_time(note ->> 'started_at'),
-            case when t.noted_at = '-infinity' then least(at, t.started_at) end,
-            t.started_at),
-        answered_at = coalesce(t.answered_at,
+        status = voice.call_status(t.status, coalesce(note ->> 'status',
+            case note ->> 'kind' when 'call' then 'in-progress' end)),
+        started_at = least(t.started_at, at,
+            voice.try_time(note ->> 'started_at')),
+        answered_at = least(t.answered_at,
             voice.try_time(note ->> 'answered_at')),
-        ended_at = coalesce(t.ended_at, voice.try_time(note ->> 'ended_at'),
-            case when over then at end),
-        duration = coalesce((note ->> 'duration')::integer, t.duration),
-        disposition = coalesce(t.disposition, note ->> 'disposition'),
+        ended_at = case when m.wins ? 'ended_at' then v.ended_at
+            when t.noted ? 'ended_at' or not over then t.ended_at
+            else least(t.ended_at, at) end,
         flow = v.flow, language = v.language, node = v.node,
-        outcome = v.outcome,
-        summary = v.summary, sentiment = v.sentiment,
+        duration = v.duration, disposition = v.disposition,
+        outcome = v.outcome, summary = v.summary, sentiment = v.sentiment,
         next_step = v.next_step, recording_url = v.recording_url,
-        cost = v.cost,
-        noted_at = greatest(t.noted_at, at), updated_at = now()
-        from jsonb_populate_record(null::voice.calls,
-            case when newer then to_jsonb(c) || jsonb_strip_nulls(note)
-                 else jsonb_strip_nulls(note) || jsonb_strip_nulls(to_jsonb(c))
-            end - '{caller,called,organization,direction,timezone,country}'::text[]
-        ) v
+        cost = v.cost, noted = m.since, updated_at = now()
+        from jsonb_populate_record(c, m.wins) v
         where t.sid = record_call.sid
         returning t.* into c;
 
@@ -472,7 +483,9 @@ as $$
 declare
     c voice.calls := voice.call_open(sid, note);
     n integer := note ->> 'turn';
+    started timestamptz := coalesce(voice.try_time(note ->> 'started_at'), at);
     t voice.turns;
+    m record;
 begin
     insert into voice.turns (call_sid, turn) values (sid, n)
         on conflict do nothing;
@@ -480,29 +493,32 @@ begin
     select * into strict t from voice.turns o
         where o.call_sid = sid and o.turn = n;
 
-    note := jsonb_strip_nulls(note) - '{call_sid,turn,noted_at}'::text[];
+    m := voice.merge(t.noted, note, at, '{flow,input,heard,confidence,said,'
+        'estimated,failed,timings,usage,cost,node}');
 
     update voice.turns o set
         flow = v.flow, input = v.input, heard = v.heard,
-        confidence = v.confidence, said = v.said,
-        estimated = coalesce(v.estimated, false),
-        failed = coalesce(v.failed, false),
-        started_at = coalesce(v.started_at, at), timings = v.timings,
-        usage = v.usage, cost = v.cost, node = v.node,
-        noted_at = greatest(o.noted_at, at)
-        from jsonb_populate_record(null::voice.turns,
-            case when at >= t.noted_at then to_jsonb(t) || note
-                 else note || jsonb_strip_nulls(to_jsonb(t)) end) v
+        confidence = v.confidence, said = v.said, estimated = v.estimated,
+        failed = v.failed, started_at = least(o.started_at, started),
+        timings = v.timings, usage = v.usage, cost = v.cost, node = v.node,
+        noted = m.since
+        from jsonb_populate_record(t, m.wins) v
         where o.call_sid = sid and o.turn = n;
 
+    -- a turn that another flow answers moves the call there
+
+    m := voice.merge(c.noted, note, at, '{flow,node}');
+
     update voice.calls o set updated_at = now(),
+        status = voice.call_status(o.status, 'in-progress'),
+        started_at = least(o.started_at, started),
+        answered_at = least(o.answered_at, started),
+        flow = v.flow, node = v.node, noted = m.since,
         failures = (select count(*) from voice.turns x
             where x.call_sid = record_turn.sid and x.failed
             and x.turn > coalesce((select max(y.turn) from voice.turns y
-                where y.call_sid = record_turn.sid and not y.failed), -1)),
-        flow = case when at >= o.noted_at then coalesce(note ->> 'flow', o.flow)
-                    else o.flow end,
-        answered_at = coalesce(o.answered_at, t.started_at, at)
+                where y.call_sid = record_turn.sid and not y.failed), -1))
+        from jsonb_populate_record(c, m.wins) v
         where o.sid = record_turn.sid;
 
     -- the text of a call that is over is in the CRM already
@@ -559,54 +575,57 @@ declare
     result jsonb;
 begin
     if kind = 'utterance' then
-        perform voice.utterance_put(note ->> 'id', note -> 'utterance');
-        return;
+        result := voice.utterance_put(note ->> 'id', note -> 'utterance');
     elsif kind = 'job' then
-        perform voice.put_job(note || jsonb_build_object('key', key,
-            'call', sid));
-        return;
+        result := voice.put_job(coalesce(note -> 'job', '{}')
+            || jsonb_build_object('key', key, 'call', sid));
+    elsif kind not in ('call', 'turn', 'step', 'action', 'outcome') then
+        perform voice.refuse('invalid_note',
+            format('there is no kind "%s"', left(kind, 50)));
+    elsif sid is null or length(sid) not between 1 and 50 then
+        perform voice.refuse('invalid_note', 'the note names no call');
     end if;
 
-    if sid is null or length(sid) not between 1 and 50 then
-        raise exception using errcode = 'VE001', detail = 'invalid_note',
-            message = 'the note names no call';
+    if result ? 'error' then
+        perform voice.refuse('invalid_note', result #>> '{error,message}');
     end if;
 
     case kind
     when 'call' then
         perform voice.record_call(sid, note, at);
-
     when 'turn' then
         perform voice.record_turn(sid, note, at);
-
     when 'step' then
         perform voice.record_step(sid, note, at);
-
-    when 'action' then
-        -- an action that was spooled while the database was away
-
-        perform voice.act(sid, key, note ->> 'name', note -> 'arguments',
-                          note -> 'call');
-
     when 'outcome' then
-        perform voice.record_call(sid, note - 'lead', at);
+        perform voice.record_call(sid, note, at);
+    else
+        null;
+    end case;
 
+    -- What acts on the CRM must know whose the call is.  Such a note may come
+    -- before the call's, and therefore brings caller and called itself.
+
+    if kind = 'action' or kind = 'outcome' and note ? 'lead' then
+        c := voice.call_open(sid, note);
+
+        if c.called = '' then
+            perform voice.refuse('invalid_note',
+                'nobody has said who called whom: send caller and called');
+        end if;
+    end if;
+
+    if kind = 'action' then
+        perform voice.act(sid, key, note ->> 'name', note -> 'arguments');
+
+    elsif jsonb_typeof(note -> 'lead') = 'object' and kind = 'outcome'
+        and c.lead_id is null and c.deal_id is null
+    then
         -- who showed interest and is nobody's lead yet
 
-        if jsonb_typeof(note -> 'lead') = 'object' then
-            select * into c from voice.calls t where t.sid = record_note.sid;
-
-            if c.lead_id is null and c.deal_id is null then
-                perform voice.act(sid, sid || '/outcome/lead', 'create_lead',
-                                  note -> 'lead');
-                perform voice.crm_call(sid);
-            end if;
-        end if;
-
-    else
-        raise exception using errcode = 'VE001', detail = 'invalid_note',
-            message = format('there is no kind "%s"', left(kind, 50));
-    end case;
+        perform voice.act(sid, sid || '/outcome/lead', 'create_lead',
+                          note -> 'lead');
+    end if;
 end
 $$;
 
@@ -640,8 +659,7 @@ begin
 
         begin
             if key is null or length(key) not between 1 and 200 then
-                raise exception using errcode = 'VE001',
-                    detail = 'invalid_note', message = 'the note has no key';
+                perform voice.refuse('invalid_note', 'the note has no key');
             end if;
 
             insert into voice.recorded as r (key) values (key)

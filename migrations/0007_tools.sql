@@ -1179,6 +1179,10 @@ begin
 
     c := voice.call_open(call_sid, coalesce(call, '{}'));
 
+    update voice.calls t set updated_at = now(),
+        status = voice.call_status(t.status, 'in-progress')
+        where t.sid = call_sid;
+
     insert into voice.actions as t (key, call_sid, name, arguments)
         values (key, act.call_sid, act.name,
                 coalesce(act.arguments, 'null'::jsonb))
