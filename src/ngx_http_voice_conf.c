@@ -12,6 +12,11 @@
 #include "wire/ngx_voice_text.h"
 
 
+/* ms: between two stock phrases, and after one that could not be made */
+#define NGX_HTTP_VOICE_WARM_INTERVAL  100
+#define NGX_HTTP_VOICE_WARM_PAUSE     30000
+
+
 static ngx_uint_t ngx_http_voice_conf_option(ngx_str_t *arg,
     const char *name, ngx_str_t *value);
 
@@ -34,6 +39,9 @@ ngx_http_voice_create_main_conf(ngx_conf_t *cf)
      */
 
     vmcf->max_calls = NGX_CONF_UNSET_UINT;
+    vmcf->warm.enable = NGX_CONF_UNSET;
+    vmcf->warm.interval = NGX_HTTP_VOICE_WARM_INTERVAL;
+    vmcf->warm.pause = NGX_HTTP_VOICE_WARM_PAUSE;
 
     if (ngx_array_init(&vmcf->keys, cf->pool, 2, sizeof(ngx_str_t)) != NGX_OK
         || ngx_array_init(&vmcf->flows, cf->pool, 4,
@@ -56,6 +64,7 @@ ngx_http_voice_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_http_voice_main_conf_t *vmcf = conf;
 
     ngx_conf_init_uint_value(vmcf->max_calls, 0);
+    ngx_conf_init_value(vmcf->warm.enable, 1);
 
     return NGX_CONF_OK;
 }
@@ -120,6 +129,7 @@ ngx_http_voice_create_loc_conf(ngx_conf_t *cf)
     conf->speech_timeout = NGX_CONF_UNSET_MSEC;
     conf->answer_within = NGX_CONF_UNSET_MSEC;
     conf->max_turns = NGX_CONF_UNSET_UINT;
+    conf->max_duration = NGX_CONF_UNSET;
 
     vlcf->route = NGX_HTTP_VOICE_ROUTES;
 
@@ -163,6 +173,7 @@ ngx_http_voice_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               3000);
     ngx_conf_merge_msec_value(conf->answer_within, prev->answer_within, 8000);
     ngx_conf_merge_uint_value(conf->max_turns, prev->max_turns, 0);
+    ngx_conf_merge_sec_value(conf->max_duration, prev->max_duration, 0);
 
     return NGX_CONF_OK;
 }
@@ -225,6 +236,59 @@ ngx_http_voice_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     zone->shm_zone = shm_zone;
     vmcf->zone = zone;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_voice_stock(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_main_conf_t *vmcf = conf;
+
+    ngx_str_t   *value, time;
+    ngx_int_t    ms;
+    ngx_uint_t   i;
+    ngx_msec_t  *to;
+
+    if (vmcf->warm.enable != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        vmcf->warm.enable = 1;
+
+    } else if (ngx_strcmp(value[1].data, "off") == 0) {
+        vmcf->warm.enable = 0;
+
+    } else {
+        return "is either \"on\" or \"off\"";
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_voice_conf_option(&value[i], "interval=", &time)) {
+            to = &vmcf->warm.interval;
+
+        } else if (ngx_http_voice_conf_option(&value[i], "pause=", &time)) {
+            to = &vmcf->warm.pause;
+
+        } else {
+            to = NULL;
+        }
+
+        ms = to ? ngx_parse_time(&time, 0) : NGX_ERROR;
+
+        if (ms == NGX_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        *to = ms;
+    }
 
     return NGX_CONF_OK;
 }

@@ -30,6 +30,7 @@ static ngx_int_t ngx_http_voice_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_voice_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_voice_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_voice_init_process(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_voice_init_stock(ngx_cycle_t *cycle);
 static void ngx_http_voice_exit_process(ngx_cycle_t *cycle);
 static ngx_voice_zone_t *ngx_http_voice_cycle_zone(ngx_cycle_t *cycle);
 
@@ -71,6 +72,13 @@ static ngx_command_t  ngx_http_voice_commands[] = {
     { ngx_string("voice_secret"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE2,
       ngx_http_voice_secret,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("voice_warm"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
+      ngx_http_voice_stock,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -164,6 +172,13 @@ static ngx_command_t  ngx_http_voice_commands[] = {
       ngx_conf_set_num_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_voice_loc_conf_t, webhook.max_turns),
+      NULL },
+
+    { ngx_string("voice_max_duration"),
+      NGX_HTTP_VOICE_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_voice_loc_conf_t, webhook.max_duration),
       NULL },
 
     { ngx_string("voice_webhook"),
@@ -398,7 +413,49 @@ ngx_http_voice_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    return ngx_voice_wait_init_worker(cycle, zone);
+    if (ngx_voice_wait_init_worker(cycle, zone) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_voice_init_stock(cycle);
+}
+
+
+static ngx_int_t
+ngx_http_voice_init_stock(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                   i;
+    ngx_array_t                 *agents;
+    ngx_http_voice_place_t      *place;
+    ngx_http_voice_main_conf_t  *vmcf;
+
+    vmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_voice_module);
+
+    /* one worker is enough, and whoever takes its place goes on */
+
+    if (!vmcf->warm.enable || ngx_worker != 0) {
+        return NGX_OK;
+    }
+
+    agents = ngx_array_create(cycle->pool, 4, sizeof(ngx_http_voice_agent_t));
+    if (agents == NULL) {
+        return NGX_ERROR;
+    }
+
+    place = vmcf->places.elts;
+
+    for (i = 0; i < vmcf->places.nelts; i++) {
+
+        if (place[i].webhook
+            && ngx_http_voice_hook_agents(&place[i].conf->webhook,
+                                          place[i].server->ctx, agents)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_voice_warm(cycle, &vmcf->warm, agents);
 }
 
 

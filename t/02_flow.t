@@ -479,10 +479,13 @@ is(join(' ', run($check, '--key', $flow, '0', '1', '*', '#', 'x')),
     "No, that's all, thank you", 'Can I talk to a real person, please?',
     'operator', 'Do you repair electric bikes?',
     'I said goodbye to my old bike, what do you pay for it?',
-    'Somebody stole my wheel', 'Have a nice day', 'Is that all in stock?');
+    'Somebody stole my wheel', 'Have a nice day', 'Is that all in stock?',
+    'One moment, please.', 'Okay, hold on a second.',
+    'Can I wait in the shop?');
 
-is(join(' ', @met), '0 goodbye 0 goodbye 1 goodbye 2 human 3 human '
-    . 'none none none 0 goodbye none', 'rules of general.json');
+is(join(' ', @met), '0 goodbye 0 goodbye 1 goodbye 3 human 4 human '
+    . 'none none none 0 goodbye none 2 wait 2 wait none',
+    'rules of general.json');
 
 is((run($check, '--starve', $_))[0], 'ok', 'memory may run out anywhere')
     for $shipped, $flow;

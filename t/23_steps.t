@@ -545,7 +545,7 @@ for my $case (['voice_max_turns', 2, prefix => '/short/'],
     my ($action) = begin($call, @o);
     my @verbs;
 
-    for (1 .. $turns) {
+    for (2 .. $turns) {
         ($action, undef, @verbs) = turn($call, $action, 'again', @o);
         is heard(@verbs), 'You said: again.', "turns by $name: one more";
     }
@@ -553,11 +553,12 @@ for my $case (['voice_max_turns', 2, prefix => '/short/'],
     my $asked = asked();
 
     (undef, undef, @verbs) = turn($call, $action, 'again', @o);
-    is names(@verbs), 'Play Hangup', "turns by $name: the end";
-    is heard(@verbs), 'Thank you for calling. Goodbye.',
-        "turns by $name: a goodbye";
-    is asked(), $asked, "turns by $name: the model is not asked";
-    like $edge->log, qr/voice call "$call" has reached its $turns turns/,
+    is names(@verbs), 'Play Play Hangup', "turns by $name: the end";
+    is heard(@verbs), 'You said: again. Thank you for calling. Goodbye.',
+        "turns by $name: the last is answered, then a goodbye";
+    is asked(), $asked + 1, "turns by $name: by the model";
+    like $edge->log,
+        qr/voice call "$call" has reached its limit after $turns turns/,
         "turns by $name: logged";
 }
 

@@ -43,7 +43,7 @@ my $scene = Voice::Scene->new(
 # never ends holds up a worker for so long.
 
 sub settings {
-    s/proxy_cache_lock_age 30s/proxy_cache_lock_age 1s/ or die;
+    s/proxy_cache_lock_age 5s/proxy_cache_lock_age 1s/ or die;
     s/worker_shutdown_timeout 10s/worker_shutdown_timeout $timeout/ or die;
 }
 

@@ -34,7 +34,8 @@
 typedef enum {
     NGX_VOICE_ACTION_NONE = 0,
     NGX_VOICE_ACTION_GOODBYE,
-    NGX_VOICE_ACTION_HUMAN
+    NGX_VOICE_ACTION_HUMAN,
+    NGX_VOICE_ACTION_WAIT
 } ngx_voice_action_e;
 
 
@@ -69,6 +70,8 @@ typedef struct {
     ngx_uint_t              speech_timeout;  /* seconds, 0: "auto" */
     ngx_str_t               speech_model;    /* empty: not in the file */
     ngx_flag_t              profanity_filter;
+    double                  confidence;      /* below it: asked again */
+    ngx_uint_t              patience;        /* seconds after "wait" */
 } ngx_voice_flow_listen_t;
 
 
@@ -81,6 +84,8 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t              turns;           /* of one call */
+    ngx_uint_t              duration;        /* seconds of one call */
+    ngx_uint_t              misheard;        /* in a row */
     ngx_uint_t              history;         /* bytes sent to the model */
     ngx_uint_t              answer;          /* characters of one answer */
 } ngx_voice_flow_limits_t;
@@ -97,10 +102,13 @@ typedef struct {
     ngx_voice_line_t            prompt;      /* lines joined with LF */
     ngx_voice_line_t            apology;
     ngx_voice_line_t            goodbye;
+    ngx_voice_line_t            patience;
 
     ngx_array_t                 silence;     /* of ngx_voice_line_t, >= 1 */
     ngx_array_t                 fillers;     /* of ngx_voice_line_t, >= 1 */
+    ngx_array_t                 misheard;    /* of ngx_voice_line_t, >= 1 */
     ngx_array_t                 rules;       /* of ngx_voice_rule_t */
+    ngx_array_t                 stock;       /* ngx_str_t: fixed lines */
 
     ngx_voice_action_e          keys[12];    /* 0-9, '*', '#' */
 

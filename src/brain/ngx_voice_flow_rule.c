@@ -19,6 +19,7 @@ static const ngx_voice_flow_action_t  ngx_voice_flow_actions[] = {
 
     { "goodbye", NGX_VOICE_ACTION_GOODBYE },
     { "human",   NGX_VOICE_ACTION_HUMAN },
+    { "wait",    NGX_VOICE_ACTION_WAIT },
 
     { NULL, NGX_VOICE_ACTION_NONE }
 };

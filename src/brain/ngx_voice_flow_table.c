@@ -172,6 +172,12 @@ static const ngx_voice_flow_row_t  ngx_voice_flow_listen_rows[] = {
       offsetof(ngx_voice_flow_listen_t, profanity_filter), 0, 0, 0, NULL,
       "false" },
 
+    { "confidence", ngx_voice_flow_read_number,
+      offsetof(ngx_voice_flow_listen_t, confidence), 0, 0, 1, NULL, "0" },
+
+    { "patience", ngx_voice_flow_read_whole,
+      offsetof(ngx_voice_flow_listen_t, patience), 0, 1, 60, NULL, "30" },
+
     { NULL, NULL, 0, 0, 0, 0, NULL, NULL }
 };
 
@@ -213,6 +219,13 @@ static const ngx_voice_flow_row_t  ngx_voice_flow_limits_rows[] = {
 
     { "turns", ngx_voice_flow_read_whole,
       offsetof(ngx_voice_flow_limits_t, turns), 0, 1, 1000, NULL, "60" },
+
+    { "duration", ngx_voice_flow_read_whole,
+      offsetof(ngx_voice_flow_limits_t, duration), 0, 10, 14400, NULL,
+      "1800" },
+
+    { "misheard", ngx_voice_flow_read_whole,
+      offsetof(ngx_voice_flow_limits_t, misheard), 0, 1, 10, NULL, "3" },
 
     { "history", ngx_voice_flow_read_whole,
       offsetof(ngx_voice_flow_limits_t, history), 0, 500, 32000, NULL,
@@ -277,6 +290,15 @@ const ngx_voice_flow_row_t  ngx_voice_flow_rows[] = {
     { "fillers", ngx_voice_flow_read_lines,
       offsetof(ngx_voice_flow_t, fillers), 0, 1, 8, NULL,
       "[\"One moment, please.\",\"Let me think.\"]" },
+
+    { "misheard", ngx_voice_flow_read_lines,
+      offsetof(ngx_voice_flow_t, misheard), 0, 1, 5, NULL,
+      "[\"I'm sorry, I did not get that. Could you say it again?\","
+      "\"The line is not very clear. Please say that once more.\"]" },
+
+    { "patience", ngx_voice_flow_read_line,
+      offsetof(ngx_voice_flow_t, patience), 0, 0, 0, NULL,
+      "\"Take your time, I am here.\"" },
 
     { "apology", ngx_voice_flow_read_line,
       offsetof(ngx_voice_flow_t, apology), 0, 0, 0, NULL,

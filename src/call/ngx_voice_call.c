@@ -328,6 +328,30 @@ ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_log_t *log)
 
 
 ngx_uint_t
+ngx_voice_call_misheard(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t understood)
+{
+    ngx_uint_t              n;
+    ngx_voice_call_node_t  *call;
+
+    n = 0;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call) {
+        call->view.misheard = understood ? 0 : call->view.misheard + 1;
+        n = call->view.misheard;
+    }
+
+    ngx_voice_zone_unlock(zone);
+
+    return n;
+}
+
+
+ngx_uint_t
 ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid)
 {
     ngx_uint_t              n;

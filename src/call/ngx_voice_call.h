@@ -86,6 +86,7 @@ typedef struct {
     ngx_uint_t             turn;      /* the last that began */
     ngx_uint_t             failures;  /* failed turns in a row */
     ngx_uint_t             fillers;   /* spoken so far */
+    ngx_uint_t             misheard;  /* turns in a row */
     unsigned               answering:1;  /* part of an answer is to come */
 } ngx_voice_call_view_t;
 
@@ -158,6 +159,13 @@ ngx_int_t ngx_voice_call_look(ngx_voice_zone_t *zone, ngx_str_t *sid,
 /* the call is over; only a trace of it is kept for late webhooks */
 ngx_int_t ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_log_t *log);
+
+/*
+ * Counts words that were not understood, or forgets them once some were; how
+ * many it is now, this one included.
+ */
+ngx_uint_t ngx_voice_call_misheard(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t understood);
 
 /* counts a filler line, tells how many there were before */
 ngx_uint_t ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid);

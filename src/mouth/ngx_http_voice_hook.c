@@ -87,6 +87,79 @@ ngx_http_voice_hook_number(ngx_http_voice_webhook_conf_t *conf,
 }
 
 
+void
+ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
+    ngx_http_conf_ctx_t *ctx, ngx_http_voice_number_t *number,
+    ngx_voice_flow_t *flow, ngx_http_voice_agent_t *agent)
+{
+    ngx_str_t  *key;
+
+    key = conf->keys->elts;
+
+    agent->flow = flow;
+    agent->zone = conf->zone;
+    agent->ctx = ctx;
+    agent->models = conf->models;
+    agent->first_token_timeout = conf->first_token_timeout;
+    agent->token_timeout = conf->token_timeout;
+
+    agent->speech.uri = conf->tts;
+    agent->speech.key = *key;
+    agent->speech.ctx = ctx;
+    agent->speech.zone = conf->zone;
+    agent->speech.timeout = conf->speech_timeout;
+
+    agent->profile.voice = number->voice.len ? number->voice
+                                             : flow->voice.id;
+    agent->profile.model = flow->voice.model;
+    agent->profile.format = flow->voice.format;
+    agent->profile.settings = flow->voice.settings;
+}
+
+
+ngx_int_t
+ngx_http_voice_hook_agents(ngx_http_voice_webhook_conf_t *conf,
+    ngx_http_conf_ctx_t *ctx, ngx_array_t *agents)
+{
+    ngx_uint_t                i, k;
+    ngx_http_voice_agent_t    agent, *other;
+    ngx_http_voice_number_t  *number;
+
+    number = conf->numbers->elts;
+
+    for (i = 0; i < conf->numbers->nelts; i++) {
+
+        ngx_http_voice_hook_agent(conf, ctx, &number[i], number[i].flow,
+                                  &agent);
+
+        if (!ngx_http_voice_agent_speaks(&agent)) {
+            continue;
+        }
+
+        other = agents->elts;
+
+        for (k = 0; k < agents->nelts; k++) {
+            if (ngx_http_voice_agent_same(&agent, &other[k])) {
+                break;
+            }
+        }
+
+        if (k < agents->nelts) {
+            continue;
+        }
+
+        other = ngx_array_push(agents);
+        if (other == NULL) {
+            return NGX_ERROR;
+        }
+
+        *other = agent;
+    }
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_http_voice_hook_send(ngx_http_request_t *r, ngx_str_t *twiml)
 {

@@ -54,6 +54,7 @@ typedef struct {
     ngx_msec_t                   speech_timeout;
     ngx_msec_t                   answer_within;
     ngx_uint_t                   max_turns;
+    time_t                       max_duration;
 } ngx_http_voice_webhook_conf_t;
 
 
@@ -111,6 +112,15 @@ ngx_str_t ngx_http_voice_hook_param(ngx_http_voice_hook_t *hook,
 /* which number's agent; NULL if none answers it */
 ngx_http_voice_number_t *ngx_http_voice_hook_number(
     ngx_http_voice_webhook_conf_t *conf, ngx_str_t *to);
+
+/* who speaks, for a number or for a call that has a flow of its own */
+void ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
+    ngx_http_conf_ctx_t *ctx, ngx_http_voice_number_t *number,
+    ngx_voice_flow_t *flow, ngx_http_voice_agent_t *agent);
+
+/* adds everybody who speaks here to an array of ngx_http_voice_agent_t */
+ngx_int_t ngx_http_voice_hook_agents(ngx_http_voice_webhook_conf_t *conf,
+    ngx_http_conf_ctx_t *ctx, ngx_array_t *agents);
 
 /* sends TwiML; the caller finalizes with what is returned */
 ngx_int_t ngx_http_voice_hook_send(ngx_http_request_t *r,

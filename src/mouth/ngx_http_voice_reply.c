@@ -158,7 +158,8 @@ ngx_http_voice_reply_listen(ngx_http_voice_hook_t *hook,
     ngx_http_voice_reply_set(w, "input", "dtmf speech");
     ngx_voice_twiml_attribute(w, "action", &url);
     ngx_http_voice_reply_set(w, "method", "POST");
-    ngx_voice_twiml_integer(w, "timeout", listen->timeout);
+    ngx_voice_twiml_integer(w, "timeout", reply->patient ? listen->patience
+                                                         : listen->timeout);
 
     /* Twilio refuses "auto" together with a model (warning 13335) */
 

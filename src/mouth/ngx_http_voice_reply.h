@@ -42,6 +42,7 @@ typedef struct {
     ngx_http_voice_next_e    next;
     ngx_uint_t               turn;
     ngx_uint_t               step;
+    unsigned                 patient:1;  /* the caller asked for time */
 } ngx_http_voice_reply_t;
 
 

@@ -296,7 +296,7 @@ ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
 static ngx_int_t
 ngx_http_voice_step_agent(ngx_http_voice_hook_t *hook)
 {
-    ngx_str_t                       name, *key;
+    ngx_str_t                       name;
     ngx_uint_t                      i;
     ngx_voice_flow_t              **flow;
     ngx_http_core_srv_conf_t       *cscf;
@@ -336,25 +336,8 @@ ngx_http_voice_step_agent(ngx_http_voice_hook_t *hook)
 
     cscf = ngx_http_get_module_srv_conf(hook->request, ngx_http_core_module);
 
-    agent->zone = conf->zone;
-    agent->ctx = cscf->ctx;
-    agent->models = conf->models;
-    agent->first_token_timeout = conf->first_token_timeout;
-    agent->token_timeout = conf->token_timeout;
-
-    key = conf->keys->elts;
-
-    agent->speech.uri = conf->tts;
-    agent->speech.key = *key;
-    agent->speech.ctx = cscf->ctx;
-    agent->speech.zone = conf->zone;
-    agent->speech.timeout = conf->speech_timeout;
-
-    agent->profile.voice = number->voice.len ? number->voice
-                                             : agent->flow->voice.id;
-    agent->profile.model = agent->flow->voice.model;
-    agent->profile.format = agent->flow->voice.format;
-    agent->profile.settings = agent->flow->voice.settings;
+    ngx_http_voice_hook_agent(conf, cscf->ctx, number, agent->flow,
+                              agent);
 
     return NGX_OK;
 }

@@ -24,6 +24,14 @@ static ngx_int_t ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace,
 static ngx_int_t ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
     ngx_voice_action_e action, ngx_voice_line_t *say);
+static ngx_int_t ngx_http_voice_talk_patience(ngx_http_voice_pace_t *pace,
+    ngx_voice_line_t *line);
+static ngx_uint_t ngx_http_voice_talk_understood(ngx_http_voice_pace_t *pace);
+static ngx_int_t ngx_http_voice_talk_misheard(ngx_http_voice_pace_t *pace);
+static ngx_int_t ngx_http_voice_talk_again(ngx_http_voice_pace_t *pace,
+    ngx_voice_line_t *line, ngx_uint_t answers);
+static ngx_uint_t ngx_http_voice_talk_turns(ngx_http_voice_pace_t *pace);
+static ngx_uint_t ngx_http_voice_talk_last(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_take(ngx_http_voice_pace_t *pace,
@@ -181,7 +189,6 @@ ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
 {
     ngx_int_t                       rc;
     ngx_str_t                       words, digits;
-    ngx_uint_t                      limit;
     ngx_voice_flow_t               *flow;
     ngx_voice_rule_t               *rule;
     ngx_voice_action_e              action;
@@ -215,20 +222,18 @@ ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
         }
     }
 
+    if (digits.len == 0 && !ngx_http_voice_talk_understood(pace)) {
+        return ngx_http_voice_talk_misheard(pace);
+    }
+
+    if (hook->view.misheard) {
+        (void) ngx_voice_call_misheard(conf->zone, &hook->call.sid, 1);
+    }
+
     ngx_voice_call_said(conf->zone, &hook->call.sid, hook->step.turn,
                         NGX_VOICE_ROLE_USER, &words, flow->limits.history);
 
-    limit = flow->limits.turns;
-
-    if (conf->max_turns && conf->max_turns < limit) {
-        limit = conf->max_turns;
-    }
-
-    if (hook->step.turn > limit) {
-        ngx_log_error(NGX_LOG_INFO, hook->request->connection->log, 0,
-                      "voice call \"%V\" has reached its %ui turns",
-                      &hook->call.sid, limit);
-
+    if (hook->step.turn > ngx_http_voice_talk_turns(pace)) {
         return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_GOODBYE, NULL);
     }
 
@@ -265,6 +270,11 @@ ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
 
     flow = pace->hook->agent.flow;
 
+    if (action == NGX_VOICE_ACTION_WAIT) {
+        return ngx_http_voice_talk_patience(pace, say ? say
+                                                      : &flow->patience);
+    }
+
     if (action == NGX_VOICE_ACTION_HUMAN && flow->fallback.number.len) {
         pace->hook->state = "human";
         pace->reply.next = NGX_HTTP_VOICE_NEXT_DIAL;
@@ -295,6 +305,163 @@ ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
     }
 
     return ngx_http_voice_pace_lines(pace);
+}
+
+
+/* "one moment, please": the caller is given time, and no answer */
+
+static ngx_int_t
+ngx_http_voice_talk_patience(ngx_http_voice_pace_t *pace,
+    ngx_voice_line_t *line)
+{
+    pace->hook->state = "patience";
+    pace->reply.patient = 1;
+
+    return ngx_http_voice_talk_again(pace, line, 1);
+}
+
+
+/* whether the recognizer was sure enough of what it heard */
+
+static ngx_uint_t
+ngx_http_voice_talk_understood(ngx_http_voice_pace_t *pace)
+{
+    u_char      *p, *last;
+    double       confidence, digit;
+    ngx_str_t    value;
+    ngx_flag_t   fraction;
+
+    /* decimal text; missing or 0.0 where the recognizer does not tell */
+
+    value = ngx_http_voice_hook_param(pace->hook, "Confidence");
+
+    confidence = 0;
+    digit = 1;
+    fraction = 0;
+    last = value.data + value.len;
+
+    for (p = value.data; p < last; p++) {
+
+        if (*p == '.' && !fraction) {
+            fraction = 1;
+            continue;
+        }
+
+        if (*p < '0' || *p > '9') {
+            return 1;
+        }
+
+        if (fraction) {
+            digit /= 10;
+            confidence += (*p - '0') * digit;
+
+        } else {
+            confidence = confidence * 10 + (*p - '0');
+        }
+    }
+
+    return confidence == 0
+           || confidence >= pace->hook->agent.flow->listen.confidence;
+}
+
+
+static ngx_int_t
+ngx_http_voice_talk_misheard(ngx_http_voice_pace_t *pace)
+{
+    ngx_uint_t              n;
+    ngx_voice_flow_t       *flow;
+    ngx_voice_line_t       *line;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+    flow = hook->agent.flow;
+
+    n = ngx_voice_call_misheard(hook->conf->zone, &hook->call.sid, 0);
+
+    if (n > flow->limits.misheard) {
+        ngx_log_error(NGX_LOG_WARN, hook->request->connection->log, 0,
+                      "voice call \"%V\" was not understood %ui times in a "
+                      "row", &hook->call.sid, n);
+
+        return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_HUMAN, NULL);
+    }
+
+    hook->state = "misheard";
+
+    line = flow->misheard.elts;
+    line += (n - 1) % flow->misheard.nelts;
+
+    return ngx_http_voice_talk_again(pace, line, 0);
+}
+
+
+/* a line of the flow's, which may answer words, then the caller's turn again */
+
+static ngx_int_t
+ngx_http_voice_talk_again(ngx_http_voice_pace_t *pace, ngx_voice_line_t *line,
+    ngx_uint_t answers)
+{
+    pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
+    pace->reply.turn = pace->hook->step.turn + 1;
+    pace->reply.step = 0;
+
+    if (ngx_http_voice_pace_line(pace, line) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* some servers insist on roles that alternate */
+
+    if (answers && pace->reply.n) {
+        ngx_http_voice_talk_said(pace, pace->hook->step.turn,
+                                 &pace->reply.lines[pace->reply.n - 1].text);
+    }
+
+    return ngx_http_voice_pace_lines(pace);
+}
+
+
+/* turns that the call may have */
+
+static ngx_uint_t
+ngx_http_voice_talk_turns(ngx_http_voice_pace_t *pace)
+{
+    ngx_uint_t  limit, max;
+
+    limit = pace->hook->agent.flow->limits.turns;
+    max = pace->hook->conf->max_turns;
+
+    return (max && max < limit) ? max : limit;
+}
+
+
+/* whether the call's turns or its time are used up with this turn */
+
+static ngx_uint_t
+ngx_http_voice_talk_last(ngx_http_voice_pace_t *pace)
+{
+    time_t                  limit;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    limit = hook->agent.flow->limits.duration;
+
+    if (hook->conf->max_duration && hook->conf->max_duration < limit) {
+        limit = hook->conf->max_duration;
+    }
+
+    if (hook->step.turn < ngx_http_voice_talk_turns(pace)
+        && ngx_time() - hook->view.started < limit)
+    {
+        return 0;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, hook->request->connection->log, 0,
+                  "voice call \"%V\" has reached its limit after %ui turns "
+                  "and %T seconds", &hook->call.sid, hook->step.turn,
+                  ngx_time() - hook->view.started);
+
+    return 1;
 }
 
 
@@ -364,22 +531,7 @@ ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace)
 
     hook->state = "apology";
 
-    pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
-    pace->reply.turn = hook->step.turn + 1;
-    pace->reply.step = 0;
-
-    if (ngx_http_voice_pace_line(pace, &flow->apology) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    /* some servers insist on roles that alternate */
-
-    if (pace->reply.n) {
-        ngx_http_voice_talk_said(pace, hook->step.turn,
-                                 &pace->reply.lines[pace->reply.n - 1].text);
-    }
-
-    return ngx_http_voice_pace_lines(pace);
+    return ngx_http_voice_talk_again(pace, &flow->apology, 1);
 }
 
 
@@ -425,6 +577,14 @@ ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace)
         && (view.state == NGX_VOICE_ANSWER_DONE
             || view.state == NGX_VOICE_ANSWER_NONE))
     {
+        if (ngx_http_voice_talk_last(pace)) {
+
+            /* the answer is still given */
+
+            return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_GOODBYE,
+                                           NULL);
+        }
+
         pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
         pace->reply.turn = hook->step.turn + 1;
         pace->reply.step = 0;

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 
-static const char  *actions[] = { "none", "goodbye", "human" };
+static const char  *actions[] = { "none", "goodbye", "human", "wait" };
 
 
 static void
@@ -129,9 +129,11 @@ show(ngx_voice_flow_t *flow)
     show_text("prompt", &flow->prompt.source);
     show_number("prompt.fixed", flow->prompt.fixed);
     show_text("apology", &flow->apology.source);
+    show_text("patience", &flow->patience.source);
     show_text("goodbye", &flow->goodbye.source);
     show_lines("silence", &flow->silence);
     show_lines("fillers", &flow->fillers);
+    show_lines("misheard", &flow->misheard);
 
     show_text("model.name", &flow->model.name);
     show_number("model.max_tokens", flow->model.max_tokens);
@@ -157,6 +159,8 @@ show(ngx_voice_flow_t *flow)
     show_number("listen.speech_timeout", flow->listen.speech_timeout);
     show_text("listen.speech_model", &flow->listen.speech_model);
     show_number("listen.profanity_filter", flow->listen.profanity_filter);
+    printf("listen.confidence=%g\n", flow->listen.confidence);
+    show_number("listen.patience", flow->listen.patience);
 
     rule = flow->rules.elts;
 
@@ -176,6 +180,8 @@ show(ngx_voice_flow_t *flow)
     show_text("fallback.say", &flow->fallback.say.source);
     show_text("fallback.number", &flow->fallback.number);
     show_number("limits.turns", flow->limits.turns);
+    show_number("limits.duration", flow->limits.duration);
+    show_number("limits.misheard", flow->limits.misheard);
     show_number("limits.history", flow->limits.history);
     show_number("limits.answer", flow->limits.answer);
 }
@@ -241,6 +247,7 @@ render_all(ngx_voice_flow_t *flow, ngx_pool_t *pool, char **arg)
     render(pool, "opening", &flow->opening, &facts);
     render(pool, "goodbye", &flow->goodbye, &facts);
     render(pool, "apology", &flow->apology, &facts);
+    render(pool, "patience", &flow->patience, &facts);
     render(pool, "prompt", &flow->prompt, &facts);
 
     line = flow->silence.elts;

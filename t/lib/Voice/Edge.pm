@@ -115,8 +115,8 @@ location /voice/tts/ {
             proxy_cache_valid 200 30d;
             proxy_no_cache $voice_tts_uncacheable;
             proxy_cache_lock on;
-            proxy_cache_lock_timeout 30s;
-            proxy_cache_lock_age 30s;
+            proxy_cache_lock_timeout 5s;
+            proxy_cache_lock_age 5s;
             proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
         }
 CONF

@@ -1,0 +1,156 @@
+#!/usr/bin/perl
+
+# Turn-taking: words that were not understood, callers who ask for time, and
+# the last turn of a call.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Voice::Edge;
+use Voice::Scene;
+
+my $goodbye = 'Thank you for calling. Goodbye.';
+my %base = %{ Voice::Edge->can('flow')->({}) };
+
+sub flow {
+    my (%more) = @_;
+
+    return { %base, misheard => ['Pardon?', 'Once more, please.'],
+             patience => 'Take your time.',
+             fallback => { after => 2, say => 'I give up.',
+                           number => '+15005550010' }, %more };
+}
+
+my $scene = Voice::Scene->new(
+    flows => {
+        'general.json' => flow(
+            listen => { confidence => 0.5, timeout => 4, patience => 25 },
+            limits => { misheard => 2 },
+            rules => [$base{rules}[0], { when => '^hold on', do => 'wait' },
+                      { when => '^wait', do => 'wait',
+                        say => 'Of course.' }]),
+        'lonely.json' => flow(name => 'lonely',
+            listen => { confidence => 0.5 }, limits => { misheard => 1 },
+            fallback => { say => 'I give up.' }, keys => {},
+            rules => [$base{rules}[0]]),
+        'short.json' => flow(name => 'short', limits => { turns => 2 }),
+    },
+    http_directives => { voice_number => [
+        'default flow=general', '+15005550001 flow=lonely',
+        '+15005550002 flow=short' ] },
+    variants => { brief => 'voice_max_duration 1s;' },
+);
+
+sub asked { return scalar @{ $scene->model->requests } }
+
+sub gathers {
+    my ($call) = @_;
+
+    return map { $_->{body} =~ /<Gather [^>]*?\btimeout="(\d+)"/ ? $1 : () }
+        @{ $call->webhooks };
+}
+
+# --- not sure ---------------------------------------------------------------
+
+{
+    my $call = $scene->call('/', lines => [
+        { say => 'mumble', confidence => 0.2 }, 'hello',
+        { say => 'mumble', confidence => 0.49 },
+        { say => 'mumble', confidence => '0.1000000' }, 'goodbye' ]);
+    my $heard = Voice::Scene::words($call);
+
+    is_deeply $call->errors, [], 'misheard: a proper call';
+    like $heard, qr/Pardon\? Hello! .*Pardon\? Once more, please\./,
+        'misheard: asked again, in turn, from the first line after a success';
+
+    my $said = join ' ', map { $_->{body}{messages}[-1]{content} }
+        @{ $scene->model->requests };
+
+    unlike $said, qr/mumble/, 'misheard: the model never hears of it';
+    unlike $scene->edge->log, qr/mumble/, 'misheard: nor does the log';
+}
+
+{
+    my $call = $scene->call('/', lines => [
+        map { { say => 'mumble', confidence => 0.2 } } 1 .. 3 ]);
+
+    like Voice::Scene::words($call), qr/Once more, please\. I give up\./,
+        'misheard three times in a row: given up';
+    is_deeply [map { $_->{number} } @{ $call->dialed }], ['+15005550010'],
+        'to a human';
+    like $scene->edge->log, qr/was not understood 3 times in a row/,
+        'and the log says so';
+}
+
+{
+    my $call = $scene->call('/', to => '+15005550001', lines => [
+        map { { say => 'mumble', confidence => 0.2 } } 1 .. 2 ]);
+
+    like Voice::Scene::words($call), qr/Pardon\? I give up\. \Q$goodbye\E$/,
+        'nobody to call: it is said, then goodbye';
+    is $call->reason, 'hangup', 'and the call ends';
+}
+
+for my $confidence (0.5, 1, '0.0', '', 'high', '.9', '1e-3') {
+    my $asked = asked();
+    my $call = $scene->call('/', lines => [
+        { say => 'hello', confidence => $confidence }, 'goodbye' ]);
+
+    unlike Voice::Scene::words($call), qr/Pardon/,
+        "confidence \"$confidence\" is believed";
+    cmp_ok asked(), '>', $asked, 'and the model is asked';
+}
+
+# --- one moment -------------------------------------------------------------
+
+{
+    my $asked = asked();
+    my $call = $scene->call('/', lines => ['hold on please', 'wait',
+                                           { hangup => 1 }]);
+
+    like Voice::Scene::words($call), qr/Take your time\. Of course\./,
+        'a moment: the flow\'s patience, or the rule\'s own words';
+    is asked(), $asked, 'a moment: the model is not asked';
+    is join(' ', gathers($call)), '4 25 25',
+        'a moment: more time than usual';
+}
+
+{
+    my $call = $scene->call('/', lines => ['hold on', 'hello', 'goodbye']);
+    my ($request) = grep { $_->{body}{messages}[-1]{content} eq 'hello' }
+        reverse @{ $scene->model->requests };
+    my @roles = map { $_->{role} } @{ $request->{body}{messages} };
+
+    is "@roles", 'system assistant user assistant user',
+        'a moment: the model knows of it';
+}
+
+# --- the last turn ----------------------------------------------------------
+
+{
+    my $call = $scene->call('/', to => '+15005550002',
+                            lines => ['hello', 'hello', 'not heard']);
+
+    like Voice::Scene::words($call),
+        qr/How can I help\? Hello! .* How can I help\? \Q$goodbye\E$/,
+        'turns: the last is answered, then goodbye';
+    is $call->reason, 'hangup', 'turns: and the call ends';
+}
+
+{
+    my $waited;
+    my $call = $scene->call('brief', lines => [
+        sub { sleep 2 if !$waited++; 'hello' }, 'not heard' ]);
+
+    like Voice::Scene::words($call), qr/How can I help\? \Q$goodbye\E$/,
+        'duration: the turn is answered, then goodbye';
+    is $call->reason, 'hangup', 'duration: and the call ends';
+    like $scene->edge->log, qr/has reached its limit after 1 turns/,
+        'duration: logged';
+}
+
+done_testing();
