@@ -242,7 +242,7 @@ ngx_http_voice_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
-ngx_http_voice_stock(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_voice_warm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_voice_main_conf_t *vmcf = conf;
 

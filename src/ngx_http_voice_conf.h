@@ -8,6 +8,7 @@
 #define _NGX_HTTP_VOICE_CONF_H_INCLUDED_
 
 
+#include "brain/ngx_http_voice_warm.h"
 #include "mouth/ngx_http_voice_hook.h"
 
 
@@ -17,6 +18,7 @@ typedef struct {
     ngx_array_t                     flows;    /* of ngx_voice_flow_t * */
     ngx_array_t                     places;   /* ngx_http_voice_place_t */
     ngx_uint_t                      max_calls;
+    ngx_http_voice_warm_conf_t      warm;
     unsigned                        signature_off:1;
 } ngx_http_voice_main_conf_t;
 
@@ -68,6 +70,7 @@ char *ngx_http_voice_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_flow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_warm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_public_url(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

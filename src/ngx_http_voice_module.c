@@ -30,7 +30,7 @@ static ngx_int_t ngx_http_voice_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_voice_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_voice_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_voice_init_process(ngx_cycle_t *cycle);
-static ngx_int_t ngx_http_voice_init_stock(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_voice_init_warm(ngx_cycle_t *cycle);
 static void ngx_http_voice_exit_process(ngx_cycle_t *cycle);
 static ngx_voice_zone_t *ngx_http_voice_cycle_zone(ngx_cycle_t *cycle);
 
@@ -78,7 +78,7 @@ static ngx_command_t  ngx_http_voice_commands[] = {
 
     { ngx_string("voice_warm"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
-      ngx_http_voice_stock,
+      ngx_http_voice_warm,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -417,12 +417,12 @@ ngx_http_voice_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    return ngx_http_voice_init_stock(cycle);
+    return ngx_http_voice_init_warm(cycle);
 }
 
 
 static ngx_int_t
-ngx_http_voice_init_stock(ngx_cycle_t *cycle)
+ngx_http_voice_init_warm(ngx_cycle_t *cycle)
 {
     ngx_uint_t                   i;
     ngx_array_t                 *agents;
@@ -455,7 +455,7 @@ ngx_http_voice_init_stock(ngx_cycle_t *cycle)
         }
     }
 
-    return ngx_http_voice_warm(cycle, &vmcf->warm, agents);
+    return ngx_http_voice_warm_start(cycle, &vmcf->warm, agents);
 }
 
 

@@ -72,6 +72,23 @@ ngx_http_voice_agent_speaks(ngx_http_voice_agent_t *agent)
 }
 
 
+ngx_uint_t
+ngx_http_voice_agent_same(ngx_http_voice_agent_t *a,
+    ngx_http_voice_agent_t *b)
+{
+    return a->flow == b->flow
+           && a->ctx == b->ctx
+           && a->speech.uri.len == b->speech.uri.len
+           && ngx_strncmp(a->speech.uri.data, b->speech.uri.data,
+                          a->speech.uri.len)
+              == 0
+           && a->profile.voice.len == b->profile.voice.len
+           && ngx_strncmp(a->profile.voice.data, b->profile.voice.data,
+                          a->profile.voice.len)
+              == 0;
+}
+
+
 ngx_voice_speech_e
 ngx_http_voice_agent_speak(ngx_http_voice_agent_t *agent, ngx_str_t *text,
     u_char digest[NGX_VOICE_DIGEST], ngx_str_t *sid)

@@ -49,6 +49,10 @@ void ngx_http_voice_agent_facts(ngx_voice_call_view_t *call,
 /* whether words can be played at all; if not they are left to <Say> */
 ngx_uint_t ngx_http_voice_agent_speaks(ngx_http_voice_agent_t *agent);
 
+/* whether two say the same with the same voice from the same location */
+ngx_uint_t ngx_http_voice_agent_same(ngx_http_voice_agent_t *a,
+    ngx_http_voice_agent_t *b);
+
 /*
  * Makes words known and asks for their audio.  The state is final or
  * FILLING; FAILED also where the agent has no voice.

@@ -64,6 +64,12 @@ ngx_voice_flow_load(ngx_voice_flow_ctx_t *ctx, ngx_str_t *text,
         return ngx_voice_flow_no_memory(ctx);
     }
 
+    if (ngx_array_init(&flow->stock, ctx->pool, 16, sizeof(ngx_str_t))
+        != NGX_OK)
+    {
+        return ngx_voice_flow_no_memory(ctx);
+    }
+
     ctx->flow = flow;
 
     json = ngx_voice_json_parse(text->data, text->len, &jerr);

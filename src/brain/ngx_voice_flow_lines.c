@@ -27,6 +27,8 @@ ngx_voice_flow_read_line(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf)
 {
     ngx_int_t          rc;
+    ngx_str_t         *phrase;
+    ngx_voice_flow_t  *flow;
     ngx_voice_line_t  *line;
 
     line = (ngx_voice_line_t *) ((char *) conf + row->offset);
@@ -41,7 +43,22 @@ ngx_voice_flow_read_line(ngx_voice_flow_ctx_t *ctx,
         return rc;
     }
 
-    return ngx_voice_flow_template(ctx, line, NGX_VOICE_LINE_MAX);
+    rc = ngx_voice_flow_template(ctx, line, NGX_VOICE_LINE_MAX);
+
+    if (rc != NGX_OK || !line->fixed || line->text.len == 0) {
+        return rc;
+    }
+
+    flow = ctx->flow;
+
+    phrase = ngx_array_push(&flow->stock);
+    if (phrase == NULL) {
+        return ngx_voice_flow_no_memory(ctx);
+    }
+
+    *phrase = line->text;
+
+    return NGX_OK;
 }
 
 

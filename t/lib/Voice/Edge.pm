@@ -68,6 +68,7 @@ my @HTTP = (
     voice_key    => '%%DIR%%/voice.key',
     voice_flow   => '%%DIR%%/flows/*.json',
     voice_number => 'default flow=general',
+    voice_warm   => 'off',
 );
 
 my @SERVER = (
