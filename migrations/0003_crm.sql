@@ -259,11 +259,14 @@ begin
     -- Seven digits serve every comparison of voice.crm_match().  Functions of
     -- PostgreSQL only: who writes contacts needs no right on the edge's.
 
-    if voice.crm_missing('contacts', '{organization_id,phone}') is null then
-        create index if not exists voice_contacts_phone on public.contacts (
+    if voice.crm_missing('contacts', '{organization_id,phone}') is null
+        and to_regclass('public.voice_contacts_phone') is null
+    then
+        create index voice_contacts_phone on public.contacts (
             organization_id,
             "right"(regexp_replace(regexp_replace(phone, '[xX].*$', ''),
                                    '\D', '', 'g'), 7));
+        analyze public.contacts;
     end if;
 
     perform voice.crm_probe();
