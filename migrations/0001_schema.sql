@@ -104,19 +104,22 @@ create table voice.organizations (
 
 comment on table voice.organizations is
     'What the CRM does not say of a tenant; every row and value is optional.';
-comment on column voice.organizations.organization is 'The CRM''s organization.';
+comment on column voice.organizations.organization is
+    'The CRM''s organization.';
 comment on column voice.organizations.timezone is
     'IANA name; default: "timezone" in the CRM''s settings, else UTC.';
 comment on column voice.organizations.country is
     'Of national numbers; default: that of the called number.';
-comment on column voice.organizations.language is 'BCP 47; default: the flow''s.';
+comment on column voice.organizations.language is
+    'BCP 47; default: the flow''s.';
 comment on column voice.organizations.user_id is
     'Acts for the edge; default: the first admin, manager, then any user.';
 comment on column voice.organizations.provider_id is
     'Provider of call rows; default: the primary, active, Twilio one first.';
 comment on column voice.organizations.meeting_days is
     'Days with meetings, 1 Monday to 7 Sunday.';
-comment on column voice.organizations.meeting_from is 'First start, local time.';
+comment on column voice.organizations.meeting_from is
+    'First start, local time.';
 comment on column voice.organizations.meeting_to is 'Last end, local time.';
 comment on column voice.organizations.meeting_minutes is
     'Length of a meeting and distance of the offered slots.';
@@ -137,12 +140,14 @@ comment on table voice.numbers is
     'Whose a called number is; wins over the CRM''s own number table.';
 comment on column voice.numbers.number is 'E.164.';
 comment on column voice.numbers.organization is 'The CRM''s organization.';
-comment on column voice.numbers.flow is 'Flow that answers; default: the edge''s.';
+comment on column voice.numbers.flow is
+    'Flow that answers; default: the edge''s.';
 comment on column voice.numbers.language is 'Wins over the organization''s.';
 comment on column voice.numbers.timezone is 'Wins over the organization''s.';
 comment on column voice.numbers.country is 'Wins over the organization''s.';
 comment on column voice.numbers.user_id is 'Wins over the organization''s.';
-comment on column voice.numbers.provider_id is 'Wins over the organization''s.';
+comment on column voice.numbers.provider_id is
+    'Wins over the organization''s.';
 
 
 create table voice.calls (
@@ -188,13 +193,15 @@ create table voice.calls (
 
 create index calls_live on voice.calls (updated_at) where ended_at is null;
 create index calls_pending on voice.calls (updated_at) where crm_pending;
-create index calls_contact on voice.calls (organization, contact_id, started_at);
+create index calls_contact
+    on voice.calls (organization, contact_id, started_at);
 create index calls_caller on voice.calls (organization, caller, started_at);
 create index calls_called on voice.calls (organization, called, started_at);
 
 comment on table voice.calls is 'Every call that the edge had a part in.';
 comment on column voice.calls.sid is 'Twilio''s CallSid.';
-comment on column voice.calls.organization is 'Tenant; null: a number of nobody.';
+comment on column voice.calls.organization is
+    'Tenant; null: a number of nobody.';
 comment on column voice.calls.direction is 'inbound or outbound.';
 comment on column voice.calls.caller is 'Calling number as Twilio gave it.';
 comment on column voice.calls.called is 'Called number as Twilio gave it.';
@@ -202,10 +209,12 @@ comment on column voice.calls.flow is 'The flow that speaks.';
 comment on column voice.calls.language is 'BCP 47.';
 comment on column voice.calls.timezone is 'IANA name; what "tomorrow" is.';
 comment on column voice.calls.country is 'Of national numbers.';
-comment on column voice.calls.user_id is 'The user of the CRM in whose name the edge writes.';
+comment on column voice.calls.user_id is
+    'The user of the CRM in whose name the edge writes.';
 comment on column voice.calls.provider_id is 'The CRM''s provider row.';
 comment on column voice.calls.node is 'The edge that has the call.';
-comment on column voice.calls.contact_id is 'The caller, when exactly one contact.';
+comment on column voice.calls.contact_id is
+    'The caller, when exactly one contact.';
 comment on column voice.calls.contact_match is
     'How: exact, national, suffix, named, created; or ambiguous, none, withheld.';
 comment on column voice.calls.lead_id is 'The lead of this call.';
@@ -216,7 +225,8 @@ comment on column voice.calls.started_at is 'First webhook.';
 comment on column voice.calls.answered_at is 'When the conversation began.';
 comment on column voice.calls.ended_at is 'Null while the call lives.';
 comment on column voice.calls.duration is 'Seconds, as Twilio bills them.';
-comment on column voice.calls.disposition is 'The CRM''s word for how it ended.';
+comment on column voice.calls.disposition is
+    'The CRM''s word for how it ended.';
 comment on column voice.calls.outcome is 'What came of it, one word or two.';
 comment on column voice.calls.summary is 'In a few sentences, by the model.';
 comment on column voice.calls.sentiment is 'Of the caller.';
@@ -225,9 +235,11 @@ comment on column voice.calls.recording_url is 'Where the recording is.';
 comment on column voice.calls.failures is 'Failed turns in a row.';
 comment on column voice.calls.cost is 'US dollars, all providers.';
 comment on column voice.calls.crm_id is 'Row of the CRM''s calls.';
-comment on column voice.calls.crm_record_id is 'Row of the CRM''s call_records.';
+comment on column voice.calls.crm_record_id is
+    'Row of the CRM''s call_records.';
 comment on column voice.calls.crm_activity is 'The call''s entry on its deal.';
-comment on column voice.calls.crm_pending is 'The CRM does not have this row''s last state.';
+comment on column voice.calls.crm_pending is
+    'The CRM does not have this row''s last state.';
 comment on column voice.calls.crm_error is 'Why not.';
 comment on column voice.calls.noted is
     'Since when each field is as it is: notes come in any order.';
@@ -266,7 +278,8 @@ comment on column voice.turns.said is 'The agent''s words.';
 comment on column voice.turns.estimated is
     'How much of "said" the caller heard is a guess.';
 comment on column voice.turns.failed is 'No answer came.';
-comment on column voice.turns.started_at is 'When the caller''s words arrived.';
+comment on column voice.turns.started_at is
+    'When the caller''s words arrived.';
 comment on column voice.turns.timings is 'Milliseconds by stage.';
 comment on column voice.turns.usage is 'Tokens and characters by provider.';
 comment on column voice.turns.cost is 'US dollars.';
@@ -381,7 +394,8 @@ create table voice.jobs (
     updated_at    timestamptz not null default now()
 );
 
-create index jobs_due on voice.jobs (run_at) where state in ('queued', 'running');
+create index jobs_due on voice.jobs (run_at)
+    where state in ('queued', 'running');
 create index jobs_call on voice.jobs (call_sid);
 
 comment on table voice.jobs is 'Work that no caller waits for.';
@@ -410,7 +424,8 @@ create table voice.recorded (
 
 create index recorded_age on voice.recorded (at);
 
-comment on table voice.recorded is 'Keys of notes that voice.record() has merged.';
+comment on table voice.recorded is
+    'Keys of notes that voice.record() has merged.';
 comment on column voice.recorded.key is 'The key.';
 comment on column voice.recorded.at is 'When.';
 

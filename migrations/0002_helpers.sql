@@ -45,7 +45,8 @@ exception when others then
 end
 $$;
 
-comment on function voice.try_time is 'An RFC 3339 time with its zone, or null.';
+comment on function voice.try_time is
+    'An RFC 3339 time with its zone, or null.';
 
 
 create function voice.try_zone(name text) returns text
@@ -88,7 +89,7 @@ $$;
 comment on function voice.notify is 'Tells who listens on voice_events.';
 
 
--- arguments of the model ------------------------------------------------------
+-- arguments of the model -----------------------------------------------------
 
 create function voice.refuse(code text, message text, more jsonb default '{}')
 returns void
@@ -126,7 +127,8 @@ begin
 end
 $$;
 
-comment on function voice.arg_known is 'Refuses arguments that a tool does not have.';
+comment on function voice.arg_known is
+    'Refuses arguments that a tool does not have.';
 
 
 create function voice.clean(value text) returns text
@@ -136,7 +138,8 @@ as $$
         '[\x01-\x09\x0b-\x1f\x7f]+', ' ', 'g'), E' \n'), '')
 $$;
 
-comment on function voice.clean is 'Text without control characters; empty is null.';
+comment on function voice.clean is
+    'Text without control characters; empty is null.';
 
 
 create function voice.arg_text(arguments jsonb, name text, most integer,
@@ -242,7 +245,7 @@ $$;
 comment on function voice.arg_local is 'A local date and time, or null.';
 
 
--- telephone numbers -----------------------------------------------------------
+-- telephone numbers ----------------------------------------------------------
 
 create function voice.digits(phone text) returns text
 language sql immutable
@@ -267,7 +270,8 @@ as $$
                                    '8656696', '2562533'), true)
 $$;
 
-comment on function voice.withheld is 'A caller''s number that identifies nobody.';
+comment on function voice.withheld is
+    'A caller''s number that identifies nobody.';
 
 
 create function voice.country(code text) returns text
@@ -278,7 +282,8 @@ as $$
         order by c.iso = upper(btrim(code)) desc, c.iso desc limit 1
 $$;
 
-comment on function voice.country is 'ISO code of a country, by that or calling code.';
+comment on function voice.country is
+    'ISO code of a country, by that or calling code.';
 
 
 create function voice.country_of(phone text) returns text
@@ -289,7 +294,8 @@ as $$
         order by length(c.calling) desc, c.iso desc limit 1
 $$;
 
-comment on function voice.country_of is 'ISO code of the country of an E.164 number.';
+comment on function voice.country_of is
+    'ISO code of the country of an E.164 number.';
 
 
 create function voice.national(phone text, country text) returns text

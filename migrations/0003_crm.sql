@@ -21,7 +21,8 @@ as $$
                 and a.attname = c and a.attnum > 0 and not a.attisdropped)
 $$;
 
-comment on function voice.crm_missing is 'Columns that a table does not have, or null.';
+comment on function voice.crm_missing is
+    'Columns that a table does not have, or null.';
 
 
 create function voice.crm_lag(relation text) returns integer
@@ -52,6 +53,61 @@ comment on function voice.crm_lag is
     'How far a table''s sequence is behind its highest id; null without one.';
 
 
+create function voice.crm_strays() returns text[]
+language plpgsql stable
+as $$
+begin
+    -- what the operator wrote into the edge's tables must fit the CRM's
+
+    return array(
+        with said as (
+            select 'voice.numbers ' || n.number as who, n.organization,
+                    n.user_id from voice.numbers n
+            union all
+            select 'voice.organizations ' || o.organization, o.organization,
+                    o.user_id from voice.organizations o
+        )
+        select s.who || case
+                when o.id is null
+                    then format(': there is no organization %s', s.organization)
+                when s.user_id is not null and u.id is null
+                    then format(': user %s is not of organization %s', s.user_id,
+                                s.organization)
+                else format(': organization %s has no user to act for the edge',
+                            s.organization) end
+            from said s
+            left join public.organizations o on o.id = s.organization
+            left join public.users u
+                on u.organization_id = o.id and u.id = s.user_id
+            where o.id is null or s.user_id is not null and u.id is null
+            or not exists (select from public.users a
+                where a.organization_id = o.id)
+            order by 1);
+end
+$$;
+
+comment on function voice.crm_strays is
+    'NeuraCRM: numbers and organizations of the edge that do not fit the CRM''s.';
+
+
+create function voice.crm_stage() returns integer
+language plpgsql stable
+as $$
+begin
+    -- by name: the order of "Lost" is 0 in some sets
+
+    return (
+        select s.id from public.stages s
+            where lower(btrim(s.name)) not in ('won', 'lost')
+            order by lower(btrim(s.name)) in ('new', 'qualification') desc,
+                s."order" nulls last, s.id
+            limit 1);
+end
+$$;
+
+comment on function voice.crm_stage is 'NeuraCRM: where a new deal begins.';
+
+
 create function voice.crm_probe() returns jsonb
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -70,24 +126,57 @@ begin
     for part in select * from (values
         ('core', 'organizations', '{id,name,settings}'),
         ('core', 'users', '{id,name,email,role,organization_id}'),
-        ('core', 'contacts', '{id,name,email,phone,company,owner_id,organization_id,created_at}'),
-        ('leads', 'leads', '{id,title,contact_id,owner_id,organization_id,status,source,score,score_updated_at,score_factors,score_confidence,created_at}'),
-        ('deals', 'deals', '{id,title,value,owner_id,stage_id,organization_id,description,created_at,closed_at,reminder_date,contact_id,status}'),
+        ('core', 'contacts',
+            '{id,name,email,phone,company,owner_id,organization_id,
+              created_at}'),
+        ('leads', 'leads',
+            '{id,title,contact_id,owner_id,organization_id,status,source,score,
+              score_updated_at,score_factors,score_confidence,created_at}'),
+        ('deals', 'deals',
+            '{id,title,value,owner_id,stage_id,organization_id,description,
+              created_at,closed_at,reminder_date,contact_id,status}'),
         ('deals', 'stages', '{id,name,order}'),
         ('deals', 'activities', '{id,deal_id,user_id,type,message,timestamp}'),
-        ('accounts', 'customer_accounts', '{id,deal_id,account_name,contact_id,account_type,health_score,engagement_level}'),
-        ('tickets', 'support_tickets', '{id,ticket_number,organization_id,title,description,priority,status,category,contact_id,customer_email,customer_name,sla_deadline,resolution_deadline,escalated,created_at,updated_at}'),
-        ('tickets', 'support_comments', '{id,ticket_id,author_name,author_email,author_type,content,is_internal,comment_type,created_at,updated_at}'),
-        ('audits', 'assignment_audits', '{id,ticket_id,assigned_by_id,assignment_type,created_at}'),
-        ('knowledge', 'knowledge_base_articles', '{id,organization_id,title,content,summary,category,status,visibility}'),
-        ('calls', 'pbx_providers', '{id,organization_id,name,provider_type,is_active,is_primary,created_by}'),
-        ('calls', 'calls', '{id,organization_id,provider_id,unique_id,caller_id,called_number,direction,call_type,status,start_time,answer_time,end_time,duration,talk_time,hold_time,wait_time,contact_id,lead_id,deal_id,recording_url,transcription_text,disposition,hangup_cause,notes,cost,cost_currency,cdr_data,created_at,updated_at}'),
+        ('accounts', 'customer_accounts',
+            '{id,deal_id,account_name,contact_id,account_type,health_score,
+              engagement_level}'),
+        ('tickets', 'support_tickets',
+            '{id,ticket_number,organization_id,title,description,priority,
+              status,category,contact_id,customer_email,customer_name,
+              sla_deadline,resolution_deadline,escalated,created_at,
+              updated_at}'),
+        ('tickets', 'support_comments',
+            '{id,ticket_id,author_name,author_email,author_type,content,
+              is_internal,comment_type,created_at,updated_at}'),
+        ('audits', 'assignment_audits',
+            '{id,ticket_id,assigned_by_id,assignment_type,created_at}'),
+        ('knowledge', 'knowledge_base_articles',
+            '{id,organization_id,title,content,summary,category,status,
+              visibility}'),
+        ('calls', 'pbx_providers',
+            '{id,organization_id,name,provider_type,is_active,is_primary,
+              created_by}'),
+        ('calls', 'calls',
+            '{id,organization_id,provider_id,unique_id,caller_id,called_number,
+              direction,call_type,status,start_time,answer_time,end_time,
+              duration,talk_time,hold_time,wait_time,contact_id,lead_id,
+              deal_id,recording_url,transcription_text,disposition,
+              hangup_cause,notes,cost,cost_currency,cdr_data,created_at,
+              updated_at}'),
         ('queues', 'call_queues', '{id,organization_id,name,is_active}'),
-        ('queues', 'call_queue_members', '{id,queue_id,user_id,paused,status}'),
-        ('call_activities', 'call_activities', '{id,call_id,user_id,activity_type,activity_data,timestamp}'),
-        ('call_records', 'call_records', '{id,external_call_id,agent_id,to_number,scenario,direction,status,lead_id,contact_id,user_id,cost,created_at,updated_at}'),
-        ('tasks', 'tasks', '{id,title,organization_id,task_type,status,priority,assigned_to_id,created_by_id,deal_id,contact_id,due_date,created_at,updated_at}'),
-        ('ai_summary', 'support_tickets', '{ai_summary,ai_summary_generated_at,ai_summary_model}'),
+        ('queues', 'call_queue_members',
+            '{id,queue_id,user_id,paused,status}'),
+        ('call_activities', 'call_activities',
+            '{id,call_id,user_id,activity_type,activity_data,timestamp}'),
+        ('call_records', 'call_records',
+            '{id,external_call_id,agent_id,to_number,scenario,direction,status,
+              lead_id,contact_id,user_id,cost,created_at,updated_at}'),
+        ('tasks', 'tasks',
+            '{id,title,organization_id,task_type,status,priority,
+              assigned_to_id,created_by_id,deal_id,contact_id,due_date,
+              created_at,updated_at}'),
+        ('ai_summary', 'support_tickets',
+            '{ai_summary,ai_summary_generated_at,ai_summary_model}'),
         ('did_numbers', 'pbx_providers', '{did_numbers}')
         ) as t (name, relation, columns)
     loop
@@ -126,7 +215,9 @@ begin
                 and i.indnatts = 1 and i.indpred is null
                 and a.attname = 'unique_id'));
 
-    for relation in select t from unnest('{contacts,leads,deals,activities,support_tickets,support_comments,calls}'::text[]) t
+    for relation in select t from unnest(
+        '{contacts,leads,deals,activities,support_tickets,support_comments,
+          calls}'::text[]) t
         where to_regclass('public.' || t) is not null
     loop
         begin
@@ -143,6 +234,16 @@ begin
                 'from public.%1$s', relation, lag);
         end if;
     end loop;
+
+    if (shape ->> 'core')::boolean then
+        problems := problems || voice.crm_strays();
+    end if;
+
+    if (shape ->> 'deals')::boolean then
+        if voice.crm_stage() is null then
+            problems := problems || 'deals: there is no stage for a new one'::text;
+        end if;
+    end if;
 
     shape := shape || jsonb_build_object('problems', to_jsonb(problems));
 
@@ -179,7 +280,8 @@ begin
 end
 $$;
 
-comment on function voice.crm_need is 'Ends a tool whose part of the CRM is not there.';
+comment on function voice.crm_need is
+    'Ends a tool whose part of the CRM is not there.';
 
 
 create procedure voice.crm_adopt()
@@ -201,21 +303,33 @@ begin
         ('organizations', '{id,name,settings}', false, '{}'),
         ('users', '{id,name,email,role,organization_id}', false, '{}'),
         ('contacts', null, true, '{name,email,phone,company,owner_id}'),
-        ('leads', null, true, '{status,score,score_updated_at,score_factors,score_confidence}'),
+        ('leads', null, true,
+            '{status,score,score_updated_at,score_factors,score_confidence}'),
         ('deals', null, true, '{reminder_date}'),
         ('stages', null, false, '{}'),
         ('activities', null, true, '{}'),
         ('customer_accounts', null, false, '{}'),
-        ('support_tickets', null, true, '{assigned_to_id,assigned_at,assignment_type,escalated,escalated_at,escalated_to_id,escalation_reason,ai_summary,ai_summary_generated_at,ai_summary_model,updated_at}'),
+        ('support_tickets', null, true,
+            '{assigned_to_id,assigned_at,assignment_type,escalated,
+              escalated_at,escalated_to_id,escalation_reason,ai_summary,
+              ai_summary_generated_at,ai_summary_model,updated_at}'),
         ('support_comments', null, true, '{}'),
         ('assignment_audits', null, true, '{}'),
         ('knowledge_base_articles', null, false, '{}'),
-        ('pbx_providers', '{id,organization_id,name,provider_type,did_numbers,is_active,is_primary}', true, '{}'),
-        ('calls', null, true, '{status,answer_time,end_time,duration,talk_time,contact_id,lead_id,deal_id,agent_id,disposition,hangup_cause,transcription_text,recording_url,recording_duration,notes,cost,cdr_data,updated_at}'),
+        ('pbx_providers',
+            '{id,organization_id,name,provider_type,did_numbers,is_active,
+              is_primary}', true, '{}'),
+        ('calls', null, true,
+            '{status,answer_time,end_time,duration,talk_time,contact_id,
+              lead_id,deal_id,agent_id,disposition,hangup_cause,
+              transcription_text,recording_url,recording_duration,notes,cost,
+              cdr_data,updated_at}'),
         ('call_queues', null, false, '{}'),
         ('call_queue_members', null, false, '{}'),
         ('call_activities', null, true, '{}'),
-        ('call_records', null, true, '{status,end_time,duration,recording_url,transcript,cost,lead_id,contact_id,user_id,call_metadata,updated_at}'),
+        ('call_records', null, true,
+            '{status,end_time,duration,recording_url,transcript,cost,lead_id,
+              contact_id,user_id,call_metadata,updated_at}'),
         ('tasks', null, true, '{title,description,due_date,status,updated_at}')
         ) as t (relation, readable, writable, updatable)
         where to_regclass('public.' || relation) is not null

@@ -18,7 +18,8 @@ begin
 end
 $$;
 
-comment on function voice.crm_organization is 'NeuraCRM: a tenant, null if unknown.';
+comment on function voice.crm_organization is
+    'NeuraCRM: a tenant, null if unknown.';
 
 
 create function voice.crm_number(number text) returns integer
@@ -224,14 +225,16 @@ returns text
 language sql immutable
 as $$ select case direction when 'outbound' then called else caller end $$;
 
-comment on function voice.party is 'The number of the person that the edge talks to.';
+comment on function voice.party is
+    'The number of the person that the edge talks to.';
 
 
 create function voice.crm_is_open(status text) returns boolean
 language sql immutable
 as $$ select status in ('open', 'in_progress', 'pending_customer') $$;
 
-comment on function voice.crm_is_open is 'NeuraCRM: whether a ticket counts as open.';
+comment on function voice.crm_is_open is
+    'NeuraCRM: whether a ticket counts as open.';
 
 
 create function voice.crm_open_deals(organization integer, contact integer)

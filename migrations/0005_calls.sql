@@ -71,7 +71,8 @@ as $$
             from voice.turns t where t.call_sid = sid and t.said <> '') l
 $$;
 
-comment on function voice.transcript is 'A call as text, a line for each who spoke.';
+comment on function voice.transcript is
+    'A call as text, a line for each who spoke.';
 
 
 create function voice.crm_notes(c voice.calls) returns text
@@ -318,7 +319,8 @@ begin
 end
 $$;
 
-comment on function voice.crm_call is 'NeuraCRM: brings a call''s rows up to date.';
+comment on function voice.crm_call is
+    'NeuraCRM: brings a call''s rows up to date.';
 
 
 create function voice.call_status(old text, new text) returns text
@@ -333,7 +335,8 @@ as $$
             'canceled', 'no-answer', 'busy', 'failed', 'completed'])) v (r)
 $$;
 
-comment on function voice.call_status is 'The later one of two of Twilio''s CallStatus.';
+comment on function voice.call_status is
+    'The later one of two of Twilio''s CallStatus.';
 
 
 create function voice.call_is_over(status text) returns boolean
@@ -343,7 +346,8 @@ as $$
                                'completed'), false)
 $$;
 
-comment on function voice.call_is_over is 'Whether a CallStatus is a final one.';
+comment on function voice.call_is_over is
+    'Whether a CallStatus is a final one.';
 
 
 create function voice.call_open(sid text, note jsonb) returns voice.calls
@@ -414,6 +418,28 @@ comment on function voice.call_open is
     'The call''s row, locked; made, and given to its tenant, when it is new.';
 
 
+create function voice.call_ended(c voice.calls) returns void
+language plpgsql
+as $$
+begin
+    delete from voice.steps s where s.call_sid = c.sid;
+
+    -- Its last turns may still be on their way.  The key makes it one job,
+    -- whoever says that the call is over, and however often.
+
+    if c.summary is null and c.answered_at is not null then
+        perform voice.put_job(jsonb_build_object('kind', 'summary',
+            'key', c.sid || '/summary', 'call', c.sid,
+            'organization', c.organization,
+            'run_at', now() + interval '10 seconds'));
+    end if;
+end
+$$;
+
+comment on function voice.call_ended is
+    'Forgets the answers of a call that is over, and queues its summary.';
+
+
 create function voice.merge(noted jsonb, note jsonb, at timestamptz,
     fields text[], out wins jsonb, out since jsonb)
 language sql stable
@@ -464,7 +490,7 @@ begin
         returning t.* into c;
 
     if c.ended_at is not null then
-        delete from voice.steps s where s.call_sid = record_call.sid;
+        perform voice.call_ended(c);
     end if;
 
     perform voice.crm_call(sid);
@@ -524,6 +550,8 @@ begin
     -- the text of a call that is over is in the CRM already
 
     if c.ended_at is not null then
+        c.answered_at := coalesce(c.answered_at, started);
+        perform voice.call_ended(c);
         perform voice.crm_call(sid);
     end if;
 
@@ -562,7 +590,8 @@ begin
 end
 $$;
 
-comment on function voice.record_step is 'Keeps an answer for repeated webhooks.';
+comment on function voice.record_step is
+    'Keeps an answer for repeated webhooks.';
 
 
 create function voice.record_note(kind text, sid text, key text, note jsonb,
@@ -762,6 +791,7 @@ set timezone = 'UTC'
 as $$
 declare
     stale record;
+    c voice.calls;
     closed jsonb := '[]';
     synced integer := 0;
 begin
@@ -777,10 +807,10 @@ begin
             ended_at = greatest(stale.updated_at, t.started_at),
             disposition = coalesce(t.disposition, 'abandoned'),
             outcome = coalesce(t.outcome, 'lost'), updated_at = now()
-            where t.sid = stale.sid;
+            where t.sid = stale.sid
+            returning t.* into c;
 
-        delete from voice.steps s where s.call_sid = stale.sid;
-
+        perform voice.call_ended(c);
         perform voice.crm_call(stale.sid);
         perform voice.notify('end', stale.sid);
 
@@ -796,6 +826,8 @@ begin
 
     delete from voice.utterances u where u.created_at < now() - interval '1 day';
     delete from voice.recorded r where r.at < now() - interval '30 days';
+    delete from voice.jobs j where j.state in ('done', 'failed')
+        and j.updated_at < now() - interval '30 days';
 
     return jsonb_build_object('closed', closed, 'retried', synced);
 end
@@ -803,4 +835,4 @@ $$;
 
 comment on function voice.close_stale_calls is
     'Ends calls of which nothing was heard for so long, writes CRM rows that '
-    'could not be written, and forgets old utterances and keys.';
+    'could not be written, and forgets old utterances, keys and jobs.';

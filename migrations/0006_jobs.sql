@@ -32,7 +32,8 @@ language sql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$ select u.utterance from voice.utterances u where u.id = $1 $$;
 
-comment on function voice.utterance_get is 'The words behind an audio id, or null.';
+comment on function voice.utterance_get is
+    'The words behind an audio id, or null.';
 
 
 create function voice.put_job(job jsonb) returns jsonb

@@ -24,7 +24,7 @@ $$;
 comment on function voice.call_link is 'Ties a call to rows of the CRM.';
 
 
--- contacts --------------------------------------------------------------------
+-- contacts -------------------------------------------------------------------
 
 create function voice.crm_contact(c voice.calls, given_name text,
     email text default null, company text default null)
@@ -191,7 +191,7 @@ comment on function voice.tool_update_contact is
     'update_contact {name, email, company}: fills what is empty.';
 
 
--- leads -----------------------------------------------------------------------
+-- leads ----------------------------------------------------------------------
 
 create function voice.crm_lead(c voice.calls, contact integer) returns integer
 language plpgsql stable
@@ -209,7 +209,8 @@ begin
 end
 $$;
 
-comment on function voice.crm_lead is 'NeuraCRM: the open lead of a contact, or null.';
+comment on function voice.crm_lead is
+    'NeuraCRM: the open lead of a contact, or null.';
 
 
 create function voice.crm_lead_create(c voice.calls, contact integer,
@@ -234,7 +235,8 @@ begin
 end
 $$;
 
-comment on function voice.crm_lead_create is 'NeuraCRM: a new lead of a contact.';
+comment on function voice.crm_lead_create is
+    'NeuraCRM: a new lead of a contact.';
 
 
 create function voice.tool_create_lead(c voice.calls, arguments jsonb)
@@ -396,7 +398,7 @@ comment on function voice.tool_qualify_lead is
     'score is the sum of voice.bant(), and what was known before counts.';
 
 
--- meetings --------------------------------------------------------------------
+-- meetings -------------------------------------------------------------------
 
 create function voice.crm_deal(c voice.calls, contact integer, title text)
 returns integer
@@ -425,12 +427,7 @@ begin
         'value', 0,
         'owner_id', voice.crm_user(c.organization,
                                    coalesce(p.owner_id, c.user_id)),
-        'stage_id', (
-            select s.id from public.stages s
-                where lower(btrim(s.name)) not in ('won', 'lost')
-                order by lower(btrim(s.name)) in ('new', 'qualification') desc,
-                    s."order" nulls last, s.id
-                limit 1),
+        'stage_id', voice.crm_stage(),
         'organization_id', c.organization,
         'description', 'From a telephone call, ' || c.sid,
         'contact_id', contact, 'status', 'open', 'created_at', voice.utc()));
@@ -485,7 +482,8 @@ as $$
         from (select pg_catalog.timezone(zone, starts)) t (l)
 $$;
 
-comment on function voice.in_hours is 'Whether a meeting is within the tenant''s hours.';
+comment on function voice.in_hours is
+    'Whether a meeting is within the tenant''s hours.';
 
 
 create function voice.free_slots(o voice.organizations, zone text,
@@ -677,7 +675,7 @@ comment on function voice.crm_meeting_task is
     'NeuraCRM: the meeting as a task, where there are tasks.';
 
 
--- tickets ---------------------------------------------------------------------
+-- tickets --------------------------------------------------------------------
 
 create function voice.crm_ticket_insert(organization integer, fields jsonb)
 returns integer
@@ -759,7 +757,8 @@ begin
 end
 $$;
 
-comment on function voice.crm_account is 'NeuraCRM: the customer account of a contact.';
+comment on function voice.crm_account is
+    'NeuraCRM: the customer account of a contact.';
 
 
 create function voice.tool_create_support_ticket(c voice.calls, arguments jsonb)
@@ -931,7 +930,7 @@ comment on function voice.tool_add_ticket_comment is
     'add_ticket_comment {ticket, comment}: on a ticket of the caller''s own.';
 
 
--- knowledge, people, the end --------------------------------------------------
+-- knowledge, people, the end -------------------------------------------------
 
 create function voice.tool_lookup_knowledge(c voice.calls, arguments jsonb)
 returns jsonb
@@ -1096,7 +1095,7 @@ comment on function voice.tool_end_call is
     'end_call {outcome}: notes what came of the call. The edge hangs up.';
 
 
--- the one way in --------------------------------------------------------------
+-- the one way in -------------------------------------------------------------
 
 create function voice.run_tool(name text, c voice.calls, arguments jsonb)
 returns jsonb
@@ -1239,7 +1238,7 @@ comment on function voice.act is
     'nothing happened and the same key may be tried again.';
 
 
--- the contract ----------------------------------------------------------------
+-- the contract ---------------------------------------------------------------
 
 grant execute on function
     voice.crm_probe(),

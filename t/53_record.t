@@ -405,6 +405,15 @@ subtest 'jobs' => sub {
     my $claim = sub { $pg->call($edge, 'claim_jobs', @_) };
     my $finish = sub { $pg->call($edge, 'finish_job', @_) };
 
+    # each call that was answered has its own by now
+
+    is $dbh->selectrow_array("select count(*) from voice.jobs
+        where kind = 'summary' and call_sid = 'CAo'"), 1,
+        'a call that ended without a summary gets one';
+    is $dbh->selectrow_array("select count(*) from voice.jobs
+        where call_sid = 'CAp'"), 0, 'one that was not answered does not';
+    $dbh->do('delete from voice.jobs');
+
     my $job = $put->(kind => 'summary', key => 'CA1/summary', call => 'CA1',
         payload => { a => 1 });
     ok $job->{queued}, 'queued';
@@ -478,16 +487,24 @@ subtest 'news' => sub {
     recorded([notes_of('CAn', '+15005550006')]);
     $pg->call($edge, 'act', 'CAn', 'CAn/x', 'end_call', {});
 
-    my %seen;
+    my (%seen, $longest);
 
-    while (my $news = $listener->pg_notifies) {
-        my $event = JSON::PP->new->decode($news->[2]);
+    for (1 .. 600) {
+        while (my $news = $listener->pg_notifies) {
+            my $event = JSON::PP->new->decode($news->[2]);
 
-        cmp_ok length $news->[2], '<', 300, 'small';
-        $seen{ $event->{kind} }++ if $event->{call} eq 'CAn';
+            $longest = length $news->[2] if length $news->[2] > ($longest // 0);
+            $seen{ $event->{kind} }++ if $event->{call} eq 'CAn';
+        }
+
+        last if keys %seen == 5;
+        select undef, undef, undef, 0.1;
     }
 
-    is_deeply [sort keys %seen], ['action', 'call', 'end', 'turn'], 'of all kinds';
+    cmp_ok $longest, '<', 300, 'small';
+
+    is_deeply [sort keys %seen], ['action', 'call', 'end', 'job', 'turn'],
+        'of all kinds';
 };
 
 

@@ -345,6 +345,26 @@ subtest 'five tables' => sub {
 };
 
 
+subtest 'numbers that do not fit' => sub {
+    my $shape = shape('strays', q{
+        insert into voice.numbers (number, organization, user_id) values
+            ('+15005550031', 77, null), ('+15005550032', 1, 3);
+        insert into organizations (id, name) values (78, 'Empty');
+        insert into voice.organizations (organization) values (78);
+        delete from stages where name not in ('Won', 'Lost')
+            and id not in (select stage_id from deals);
+        update deals set stage_id = null;
+        delete from stages where name not in ('Won', 'Lost')});
+
+    is_deeply $shape->{problems}, [
+        'voice.numbers +15005550031: there is no organization 77',
+        'voice.numbers +15005550032: user 3 is not of organization 1',
+        'voice.organizations 78: organization 78 has no user to act for the edge',
+        'deals: there is no stage for a new one',
+    ], 'are told' or diag explain $shape->{problems};
+};
+
+
 subtest 'sequences that lag' => sub {
     my $shape = shape('lag', q{
         insert into contacts (id, name, email, phone, company, organization_id,
