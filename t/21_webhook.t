@@ -76,7 +76,7 @@ sub post {
 
     my @params = $o{raw} ? @{ $o{raw} }
         : $edge->params($o{call} // sid(), %{ $o{params} || {} });
-    my $body = $o{body} // Voice::Edge::form(@params);
+    my $body = $o{body} // Voice::Edge::Client::form(@params);
     my $signature = $edge->signature($target, \@params);
 
     push @signatures, $signature;
@@ -178,7 +178,7 @@ my $fill = sub {
 
     my $call = sid();
     my @params = $edge->params($call, Padding => '');
-    my $left = $size - length Voice::Edge::form(@params);
+    my $left = $size - length Voice::Edge::Client::form(@params);
 
     return (call => $call, params => { Padding => 'x' x $left });
 };
@@ -257,9 +257,9 @@ for my $place (qw(tiny file)) {
 
     # the body on its own, so that it does not fit beside the header
 
-    Voice::Edge::send_bytes($s, $head . substr $body, 0, 5);
+    Voice::Edge::Client::send_bytes($s, $head . substr $body, 0, 5);
     Voice::Edge::wait_for(sub { $edge->get('/api/voice/health')->status });
-    Voice::Edge::send_bytes($s, substr $body, 5);
+    Voice::Edge::Client::send_bytes($s, substr $body, 5);
 
     my $r = Voice::Edge::Response->parse($edge->read_all($s));
 
@@ -274,16 +274,16 @@ for my $place (qw(tiny file)) {
     my $s = $edge->connect;
 
     for my $n (1 .. 3) {
-        Voice::Edge::send_bytes($s, $edge->webhook_bytes('inbound-webhook',
+        Voice::Edge::Client::send_bytes($s, $edge->webhook_bytes('inbound-webhook',
             call => sid(), keepalive => 1));
         twiml("kept alive $n", $edge->read_response($s));
     }
 
-    Voice::Edge::send_bytes($s, $edge->webhook_bytes('inbound-webhook',
+    Voice::Edge::Client::send_bytes($s, $edge->webhook_bytes('inbound-webhook',
         call => sid(), keepalive => 1, signature => 'no'));
     is $edge->read_response($s)->status, 403, 'kept alive: refused';
 
-    Voice::Edge::send_bytes($s, $edge->webhook_bytes('inbound-webhook',
+    Voice::Edge::Client::send_bytes($s, $edge->webhook_bytes('inbound-webhook',
         call => sid()));
     twiml('kept alive after a refusal', $edge->read_response($s));
 }
@@ -299,7 +299,7 @@ for my $place (qw(tiny file)) {
 
     $model->arm({ match => { text => 'pipe' }, fault => { hold => 'header' } });
 
-    Voice::Edge::send_bytes($s, join '',
+    Voice::Edge::Client::send_bytes($s, join '',
         $edge->webhook_bytes('inbound-webhook', call => sid(), keepalive => 1),
         $edge->webhook_bytes($action, call => $call, keepalive => 1,
                              params => { SpeechResult => 'the pipe' }),
@@ -329,7 +329,7 @@ sub curl {
     my @how = $port eq 'tls' ? ('--http2', '--insecure')
         : '--http2-prior-knowledge';
 
-    $edge->write_file('curl.body', Voice::Edge::form(@params));
+    $edge->write_file('curl.body', Voice::Edge::Client::form(@params));
 
     open my $curl, '-|', 'curl', '-s', '-i', '--noproxy', '*', @how,
         '--data-binary', '@' . $edge->path('curl.body'),

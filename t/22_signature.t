@@ -113,7 +113,7 @@ sub post {
 
     my @params = $o{raw} ? @{ $o{raw} }
         : $edge->params($o{call} // sid(), %{ $o{params} || {} });
-    my $body = $o{body} // Voice::Edge::form(@params);
+    my $body = $o{body} // Voice::Edge::Client::form(@params);
     my $signature = exists $o{signature} ? $o{signature}
         : sign($o{token} // $edge->token, ($o{url} // 'https://voice.test')
                . ($o{signed} // $target), $o{json} ? [] : \@params);
@@ -165,7 +165,7 @@ for my $vector (@seen) {
     my $host = $server{join ' ', @$vector{qw(scheme authority token)}};
     my $json = $vector->{json};
     my $body = $json // $vector->{form}
-        // Voice::Edge::form(map { bytes($_) } map { @$_ }
+        // Voice::Edge::Client::form(map { bytes($_) } map { @$_ }
                              @{ $vector->{params} });
 
     my $before = effects();
@@ -212,18 +212,18 @@ refused('no header', qr/X-Twilio-Signature is missing/, 'inbound-webhook',
     refused('other last bit', $differs, @ask,
             signature => $good =~ s/(.)=\z/chr(1 + ord $1) . '='/er);
     refused('one parameter more', $differs, @ask,
-            body => Voice::Edge::form(@params, Extra => 1));
+            body => Voice::Edge::Client::form(@params, Extra => 1));
     refused('one parameter less', $differs, @ask,
-            body => Voice::Edge::form(@params[2 .. $#params]));
+            body => Voice::Edge::Client::form(@params[2 .. $#params]));
     refused('other value', $differs, @ask,
-            body => Voice::Edge::form(@params) =~ s/inbound/outbound/r);
+            body => Voice::Edge::Client::form(@params) =~ s/inbound/outbound/r);
     refused('other route', $differs, 'conversation-start', call => $call,
             signature => $good);
     refused('other query', $differs, 'inbound-webhook?a=b', call => $call,
             signature => $good);
     accepted('after all that', @ask);
     is $edge->request('/api/voice/inbound-webhook',
-        body => Voice::Edge::form($edge->params($call)),
+        body => Voice::Edge::Client::form($edge->params($call)),
         headers => ['Content-Type' => 'application/x-www-form-urlencoded',
                     'x-TWILIO-signature' => $good])->status, 200,
         'the header in other case';
@@ -324,7 +324,7 @@ refused('a rewritten target', $differs, '/rewritten/inbound-webhook',
     my @params = $edge->params(sid());
 
     is $edge->request('http://elsewhere.test/api/voice/inbound-webhook?a=1',
-        body => Voice::Edge::form(@params), headers => [
+        body => Voice::Edge::Client::form(@params), headers => [
             'Content-Type' => 'application/x-www-form-urlencoded',
             'X-Twilio-Signature' => sign($edge->token,
                 'https://voice.test/api/voice/inbound-webhook?a=1',
@@ -343,14 +343,14 @@ accepted('bytes', 'inbound-webhook',
          params => { Name => "Z\xc3\xbcrich\0\xff%41+&=", ToCity => " a\r\nb " });
 accepted('a name without a value', 'inbound-webhook',
          do { my @p = $edge->params(sid());
-              (raw => [@p, Bare => ''], body => Voice::Edge::form(@p)
+              (raw => [@p, Bare => ''], body => Voice::Edge::Client::form(@p)
                . '&&Bare&') });
 accepted('many', 'inbound-webhook',
          raw => [$edge->params(sid()), map { ("P$_" => $_ % 7) } 1 .. 240]);
 
 {
     my @p = $edge->params(sid());
-    my $plain = Voice::Edge::form(@p);
+    my $plain = Voice::Edge::Client::form(@p);
 
     accepted('encoded more than is needed', 'inbound-webhook', raw => \@p,
              body => $plain =~ s/CallSid/%43all%53id/r);
@@ -399,7 +399,7 @@ accepted('many', 'inbound-webhook',
     accepted('a form with bodySHA256', 'inbound-webhook?bodySHA256='
              . sha256_hex(''));
     $before = effects();
-    is post('inbound-webhook', json => 1, body => Voice::Edge::form(
+    is post('inbound-webhook', json => 1, body => Voice::Edge::Client::form(
             $edge->params(sid())))->status, 400, 'a form called JSON';
     is effects(), $before, 'a form called JSON: no effect';
 }

@@ -254,7 +254,7 @@ sub crowd {
     my $held = $lab->counters->{held};
     my @crowd = map { $edge->connect(port => 'spread') } 1 .. 100;
 
-    Voice::Edge::send_bytes($_, $bytes) for @crowd;
+    Voice::Edge::Client::send_bytes($_, $bytes) for @crowd;
 
     $lab->wait_for('held', $held + 1);
 
@@ -869,7 +869,7 @@ sub no_room {
 
         my %s = map { $_ => $edge->connect } keys %action;
 
-        Voice::Edge::send_bytes($s{$_}, $edge->webhook_bytes($action{$_},
+        Voice::Edge::Client::send_bytes($s{$_}, $edge->webhook_bytes($action{$_},
             call => $_, params => {
                 SpeechResult => "chorus $n" . ' of many words' x 20 }))
             for keys %s;

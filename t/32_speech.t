@@ -102,7 +102,7 @@ sub audio {
 sub fetch {
     my ($line, $name) = @_;
 
-    Voice::Edge::send_bytes($line->socket,
+    Voice::Edge::Client::send_bytes($line->socket,
         "GET /api/voice/$name HTTP/1.1\r\nHost: voice.test\r\n\r\n");
 }
 

@@ -204,7 +204,7 @@ sub dial {
 sub hello {
     my ($self) = @_;
 
-    Voice::Edge::send_bytes($self->{socket},
+    Voice::Edge::Client::send_bytes($self->{socket},
         "GET /api/voice/health HTTP/1.1\r\nHost: voice.test\r\n\r\n");
 
     my $r = $self->read or die "no answer\n";
@@ -231,7 +231,7 @@ sub send {
     my $path = $target =~ m{^/} ? $target
         : Voice::Scene::path($self->{variant}, $target);
 
-    Voice::Edge::send_bytes($self->{socket}, $self->{edge}->webhook_bytes(
+    Voice::Edge::Client::send_bytes($self->{socket}, $self->{edge}->webhook_bytes(
         $path, call => $self->{sid}, params => \%params, keepalive => 1));
 
     return $self;
