@@ -319,6 +319,7 @@ declare
         'timeline', voice.arg_choice(arguments, 'timeline',
             '{now,quarter,year,none}')));
     notes text := voice.arg_text(arguments, 'notes', 500);
+    given_name text := voice.arg_text(arguments, 'name', 255);
     contact integer;
     lead_id integer;
     lead record;
@@ -336,7 +337,8 @@ begin
             'give at least one of budget, authority, need, timeline');
     end if;
 
-    contact := voice.crm_contact(c, voice.arg_text(arguments, 'name', 255));
+    contact := voice.crm_contact(c, given_name);
+    perform voice.crm_contact_fill(c, contact, given_name, null, null);
 
     perform pg_advisory_xact_lock(hashtextextended('voice.lead/' || contact, 0));
 
@@ -1134,6 +1136,109 @@ $$;
 comment on function voice.run_tool is 'A tool by its name.';
 
 
+create function voice.tool(name text, description text, part text,
+    properties jsonb, required text[] default '{}') returns jsonb
+language sql stable
+as $$
+    -- one that would only ever answer "not available" is not offered
+
+    select jsonb_build_object('type', 'function', 'function',
+        jsonb_build_object('name', name, 'description', description,
+            'parameters', jsonb_build_object('type', 'object',
+                'properties', properties, 'required', to_jsonb(required),
+                'additionalProperties', false)))
+        where part is null or voice.crm_has('core') and voice.crm_has(part)
+$$;
+
+comment on function voice.tool is
+    'A tool as the model is offered it; null if its part of the CRM is not there.';
+
+
+create function voice.tools() returns jsonb
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    with p as (select
+        '{"type": "string", "maxLength": 255,
+          "description": "The caller''s full name"}'::jsonb as name,
+        '{"type": "string", "maxLength": 254,
+          "description": "The caller''s e-mail address"}'::jsonb as email,
+        '{"type": "string", "maxLength": 255,
+          "description": "The caller''s company"}'::jsonb as company
+    )
+    select coalesce(jsonb_agg(t order by n) filter (where t is not null), '[]')
+    from p, lateral (values
+        (1, voice.tool('update_contact',
+            'Stores the caller''s name, e-mail address or company.', 'core',
+            jsonb_build_object('name', p.name, 'email', p.email,
+                'company', p.company))),
+        (2, voice.tool('create_lead',
+            'Notes that the caller is interested in buying.', 'leads',
+            jsonb_build_object('name', p.name, 'email', p.email,
+                'company', p.company, 'title', '{"type": "string",
+                    "maxLength": 255, "description": "In what, in a few words"}'
+                    ::jsonb))),
+        (3, voice.tool('qualify_lead',
+            'Notes what the caller said about budget, authority, need and '
+            'timeline. Give only what was said; call again when more is.',
+            'leads', jsonb_build_object('name', p.name) || '{
+                "budget": {"type": "string",
+                    "enum": ["confirmed", "likely", "unclear", "none"]},
+                "authority": {"type": "string",
+                    "enum": ["decision_maker", "influencer", "user", "none"],
+                    "description": "The caller''s part in the decision"},
+                "need": {"type": "string",
+                    "enum": ["critical", "strong", "some", "none"]},
+                "timeline": {"type": "string",
+                    "enum": ["now", "quarter", "year", "none"],
+                    "description": "When they want to buy, at the latest"},
+                "notes": {"type": "string", "maxLength": 500}}'::jsonb)),
+        (4, voice.tool('schedule_meeting',
+            'Books a meeting. Without start it books nothing and tells free '
+            'times.', 'deals', jsonb_build_object('name', p.name) || '{
+                "start": {"type": "string",
+                    "description": "Local date and time, YYYY-MM-DDTHH:MM"},
+                "topic": {"type": "string", "maxLength": 200}}'::jsonb)),
+        (5, voice.tool('create_support_ticket',
+            'Opens a support ticket for a problem that the caller has.',
+            'tickets', jsonb_build_object('name', p.name, 'email', p.email)
+            || '{
+                "title": {"type": "string", "maxLength": 200},
+                "description": {"type": "string", "maxLength": 4000},
+                "category": {"type": "string",
+                    "enum": ["technical", "billing", "feature_request",
+                             "bug_report", "general"]},
+                "priority": {"type": "string",
+                    "enum": ["low", "medium", "high", "urgent", "critical"]},
+                "callback": {"type": "string",
+                    "description": "When the caller wants to be called back, local date and time, YYYY-MM-DDTHH:MM"}
+                }'::jsonb, '{title,description}')),
+        (6, voice.tool('add_ticket_comment',
+            'Adds what the caller says to one of the caller''s open tickets.',
+            'tickets', '{
+                "ticket": {"type": "string", "maxLength": 50,
+                    "description": "Its number; may be left out if there is one"},
+                "comment": {"type": "string", "maxLength": 4000}}'::jsonb,
+            '{comment}')),
+        (7, voice.tool('lookup_knowledge',
+            'Searches the articles that may be told to callers.', 'knowledge',
+            '{"query": {"type": "string", "maxLength": 300}}'::jsonb,
+            '{query}')),
+        (8, voice.tool('transfer_to_human',
+            'Connects the caller with a person.', null,
+            '{"reason": {"type": "string", "maxLength": 500}}'::jsonb)),
+        (9, voice.tool('end_call',
+            'Ends the call after the goodbye.', null,
+            '{"outcome": {"type": "string", "maxLength": 100,
+                "description": "What came of the call, in two or three words"}
+                }'::jsonb))
+        ) v (n, t)
+$$;
+
+comment on function voice.tools is
+    'The tools that voice.act() has here, as the model is offered them.';
+
+
 create function voice.error(code text, message text, more jsonb default '{}')
 returns jsonb
 language sql immutable
@@ -1246,6 +1351,7 @@ grant execute on function
     voice.caller(integer, text, text),
     voice.record(jsonb),
     voice.resume(text),
+    voice.tools(),
     voice.act(text, text, text, jsonb, jsonb),
     voice.utterance_put(text, jsonb),
     voice.utterance_get(text),

@@ -201,7 +201,8 @@ subtest 'rights' => sub {
         and has_function_privilege('voice_edge', p.oid, 'execute')
         order by 1});
     is_deeply $may, [sort qw(act caller claim_jobs close_stale_calls crm_probe
-        finish_job number put_job record resume utterance_get utterance_put)],
+        finish_job number put_job record resume tools utterance_get
+        utterance_put)],
         'voice_edge may execute the contract';
 
     my $pinned = $dbh->selectcol_arrayref(q{

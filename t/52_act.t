@@ -566,6 +566,41 @@ subtest 'transfer_to_human, end_call' => sub {
 };
 
 
+subtest 'what the model is offered' => sub {
+    my $tools = $pg->call($edge, 'tools');
+    my $sid = open_call($OMAR);
+
+    is scalar @$tools, 9, 'nine tools';
+
+    for my $tool (map { $_->{function} } @$tools) {
+        my $parameters = $tool->{parameters};
+        my %property = %{ $parameters->{properties} };
+
+        my ($known) = act($sid, $tool->{name}, { __none__ => 1,
+            map { $_ => 'x' } @{ $parameters->{required} } })
+            ->{error}{message} =~ /known are (.*)/;
+        is_deeply [sort split /, /, $known], [sort keys %property],
+            "$tool->{name} takes what it says";
+
+        for my $name (sort keys %property) {
+            my $enum = $property{$name}{enum};
+            my $most = $property{$name}{maxLength};
+            my %required = map { $_ => 'x' } @{ $parameters->{required} };
+
+            like act($sid, $tool->{name}, { %required, $name => [] })
+                ->{error}{message}, qr/"$name" must be a string/,
+                "$name is a string";
+            like act($sid, $tool->{name}, { %required, $name => 'no such' })
+                ->{error}{message}, qr/one of \Q${\ join ', ', @$enum }\E$/,
+                'one of its list' if $enum;
+            like act($sid, $tool->{name}, { %required,
+                $name => 'y' x ($most + 1) })->{error}{message},
+                qr/"$name" is longer than $most/, 'and no longer' if $most;
+        }
+    }
+};
+
+
 subtest 'once, and always an answer' => sub {
     my $sid = open_call($ANNA);
     my $before = rows('support_tickets');

@@ -338,6 +338,9 @@ subtest 'five tables' => sub {
         caller => '+15005550006', called => '+15005550009' });
     is act('CA1', $_, {})->{error}{code}, 'crm_unavailable', $_
         for qw(create_lead qualify_lead schedule_meeting);
+    is_deeply [map { $_->{function}{name} } @{ $pg->call($edge, 'tools') }],
+        [qw(update_contact transfer_to_human end_call)],
+        'what is off is not offered';
     ok act('CA1', 'transfer_to_human', {})->{transfer},
         'a human can always be called';
     is $pg->call($edge, 'caller', 1, '+15005550006')->{contact}{name},
