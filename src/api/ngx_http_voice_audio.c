@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_audio.h"
+#include "../ask/ngx_http_voice_header.h"
 #include "../call/ngx_voice_wait.h"
 #include "../wire/ngx_voice_audio_id.h"
 
@@ -48,8 +49,6 @@ static ngx_http_voice_audio_ctx_t *ngx_http_voice_audio_of(
     ngx_http_request_t *r);
 static ngx_int_t ngx_http_voice_audio_headers(ngx_http_request_t *r,
     ngx_http_voice_audio_ctx_t *ctx);
-static ngx_int_t ngx_http_voice_audio_header(ngx_http_request_t *r,
-    const char *name, const char *value);
 
 
 static ngx_http_voice_audio_type_t  ngx_http_voice_audio_types[] = {
@@ -66,13 +65,14 @@ ngx_int_t
 ngx_http_voice_audio(ngx_http_request_t *r, ngx_http_voice_speech_t *speech,
     ngx_array_t *keys)
 {
+    static ngx_str_t  allow = ngx_string("GET, HEAD");
+
     ngx_int_t                    rc;
     ngx_pool_cleanup_t          *cln;
     ngx_http_voice_audio_ctx_t  *ctx;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return (ngx_http_voice_audio_header(r, "Allow", "GET, HEAD")
-                == NGX_OK)
+        return ngx_http_voice_header_add(r, "Allow", &allow)
                ? NGX_HTTP_NOT_ALLOWED : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -352,9 +352,7 @@ ngx_http_voice_audio_cleanup(void *data)
 static ngx_int_t
 ngx_http_voice_audio_header_filter(ngx_http_request_t *r)
 {
-    ngx_uint_t                   i, status;
-    ngx_list_part_t             *part;
-    ngx_table_elt_t             *h;
+    ngx_uint_t                   status;
     ngx_http_voice_audio_ctx_t  *ctx;
 
     if (!r->internal
@@ -396,24 +394,7 @@ ngx_http_voice_audio_header_filter(ngx_http_request_t *r)
 
     /* the provider's headers are about our account, not about the sound */
 
-    part = &r->headers_out.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */; i++) {
-
-        if (i >= part->nelts) {
-
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        h[i].hash = 0;
-    }
+    ngx_http_voice_header_clear(r);
 
     r->headers_out.content_type = ctx->content_type;
     r->headers_out.content_type_len = ctx->content_type.len;
@@ -467,50 +448,14 @@ static ngx_int_t
 ngx_http_voice_audio_headers(ngx_http_request_t *r,
     ngx_http_voice_audio_ctx_t *ctx)
 {
-    ngx_table_elt_t  *h;
+    static ngx_str_t  forever = ngx_string(
+                                       "public, max-age=31536000, immutable");
 
-    if (ngx_http_voice_audio_header(r, "Cache-Control",
-                                    "public, max-age=31536000, immutable")
-        != NGX_OK)
-    {
+    if (ngx_http_voice_header_add(r, "Cache-Control", &forever) == NULL) {
         return NGX_ERROR;
     }
 
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
+    r->headers_out.etag = ngx_http_voice_header_add(r, "ETag", &ctx->etag);
 
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "ETag");
-    h->value = ctx->etag;
-
-    r->headers_out.etag = h;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_voice_audio_header(ngx_http_request_t *r, const char *name,
-    const char *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value.data = (u_char *) value;
-    h->value.len = ngx_strlen(value);
-
-    return NGX_OK;
+    return r->headers_out.etag ? NGX_OK : NGX_ERROR;
 }

@@ -11,6 +11,7 @@
 #include <cjson/cJSON.h>
 
 #include "ngx_http_voice_health.h"
+#include "../ask/ngx_http_voice_header.h"
 
 
 /* seconds that a failure is told of after the last one */
@@ -52,6 +53,8 @@ ngx_int_t
 ngx_http_voice_health(ngx_http_request_t *r, ngx_voice_zone_t *zone,
     ngx_uint_t unsigned_webhooks)
 {
+    static ngx_str_t  allow = ngx_string("GET, HEAD");
+
     char                     *text;
     cJSON                    *root;
     ngx_int_t                 rc;
@@ -59,7 +62,8 @@ ngx_http_voice_health(ngx_http_request_t *r, ngx_voice_zone_t *zone,
     ngx_http_voice_health_t   health;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
+        return ngx_http_voice_header_add(r, "Allow", &allow)
+               ? NGX_HTTP_NOT_ALLOWED : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     rc = ngx_http_discard_request_body(r);
@@ -249,29 +253,25 @@ static ngx_int_t
 ngx_http_voice_health_send(ngx_http_request_t *r, ngx_uint_t status,
     char *text)
 {
-    size_t            len;
-    ngx_buf_t        *b;
-    ngx_int_t         rc;
-    ngx_chain_t       out;
-    ngx_table_elt_t  *h;
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    size_t        len;
+    ngx_buf_t    *b;
+    ngx_int_t     rc;
+    ngx_chain_t   out;
 
     len = ngx_strlen(text);
 
     b = ngx_create_temp_buf(r->pool, len);
-    h = ngx_list_push(&r->headers_out.headers);
 
-    if (b == NULL || h == NULL) {
+    if (b == NULL
+        || ngx_http_voice_header_add(r, "Cache-Control", &no_store) == NULL)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     b->last = ngx_cpymem(b->pos, text, len);
     b->last_buf = 1;
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "Cache-Control");
-    ngx_str_set(&h->value, "no-store");
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = len;

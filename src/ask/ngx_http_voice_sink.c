@@ -9,14 +9,13 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_ask.h"
+#include "ngx_http_voice_header.h"
 #include "ngx_http_voice_sink.h"
 
 
 static ngx_int_t ngx_http_voice_sink_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_voice_sink_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static ngx_int_t ngx_http_voice_sink_header(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_voice_sink_init(ngx_conf_t *cf);
 
 
@@ -58,8 +57,6 @@ static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 static ngx_int_t
 ngx_http_voice_sink_header_filter(ngx_http_request_t *r)
 {
-    static ngx_str_t  name = ngx_string("retry-after");
-
     ngx_http_voice_ask_t  *ask;
 
     ask = ngx_http_get_module_ctx(r->main, ngx_http_voice_sink_filter_module);
@@ -85,7 +82,10 @@ ngx_http_voice_sink_header_filter(ngx_http_request_t *r)
     ask->cached = r->cached;
 #endif
 
-    return ngx_http_voice_sink_header(r, &name, &ask->retry_after);
+    (void) ngx_http_voice_header_find(&r->headers_out.headers, "Retry-After",
+                                      &ask->retry_after);
+
+    return NGX_OK;
 }
 
 
@@ -118,43 +118,6 @@ ngx_http_voice_sink_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
         b->pos = b->last;
         b->file_pos = b->file_last;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_voice_sink_header(ngx_http_request_t *r, ngx_str_t *name,
-    ngx_str_t *value)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    part = &r->headers_out.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */; i++) {
-
-        if (i >= part->nelts) {
-
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].hash != 0
-            && h[i].key.len == name->len
-            && ngx_strncasecmp(h[i].key.data, name->data, name->len) == 0)
-        {
-            *value = h[i].value;
-            break;
-        }
     }
 
     return NGX_OK;

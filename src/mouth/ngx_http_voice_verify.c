@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_verify.h"
+#include "../ask/ngx_http_voice_header.h"
 #include "../wire/ngx_voice_signature.h"
 
 
@@ -110,39 +111,11 @@ static ngx_int_t
 ngx_http_voice_verify_header(ngx_http_voice_hook_t *hook,
     ngx_str_t *signature)
 {
-    ngx_uint_t           i, found;
-    ngx_list_part_t     *part;
-    ngx_table_elt_t     *h;
-    ngx_http_request_t  *r;
+    ngx_uint_t  found;
 
-    static u_char  name[] = "x-twilio-signature";
-
-    r = hook->request;
-    found = 0;
-
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */; i++) {
-
-        if (i >= part->nelts) {
-
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == sizeof(name) - 1
-            && ngx_strncmp(h[i].lowcase_key, name, sizeof(name) - 1) == 0)
-        {
-            *signature = h[i].value;
-            found++;
-        }
-    }
+    found = ngx_http_voice_header_find(
+                                  &hook->request->headers_in.headers,
+                                  "X-Twilio-Signature", signature);
 
     if (found == 1) {
         return NGX_OK;

@@ -13,6 +13,7 @@
 #include "ngx_http_voice_webhook.h"
 #include "ngx_http_voice_verify.h"
 #include "ngx_http_voice_step.h"
+#include "../ask/ngx_http_voice_header.h"
 
 
 /* real ones are below 8 kB; what a caller says can be several more */
@@ -24,7 +25,6 @@ static ngx_int_t ngx_http_voice_webhook_check(ngx_http_request_t *r,
     ngx_http_voice_hook_t *hook);
 static ngx_uint_t ngx_http_voice_webhook_type(ngx_http_request_t *r,
     const char *type, size_t len);
-static ngx_int_t ngx_http_voice_webhook_allow(ngx_http_request_t *r);
 static void ngx_http_voice_webhook_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_voice_webhook_process(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_webhook_read(ngx_http_request_t *r,
@@ -98,6 +98,8 @@ static ngx_int_t
 ngx_http_voice_webhook_check(ngx_http_request_t *r,
     ngx_http_voice_hook_t *hook)
 {
+    static ngx_str_t  allow = ngx_string("POST");
+
     ngx_log_t  *log;
 
     log = r->connection->log;
@@ -108,7 +110,7 @@ ngx_http_voice_webhook_check(ngx_http_request_t *r,
                       "the provider to HTTP POST",
                       &ngx_http_voice_routes[hook->route].name);
 
-        if (ngx_http_voice_webhook_allow(r) != NGX_OK) {
+        if (ngx_http_voice_header_add(r, "Allow", &allow) == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
@@ -161,26 +163,6 @@ ngx_http_voice_webhook_type(ngx_http_request_t *r, const char *type,
     return value->len == len
            || value->data[len] == ';'
            || value->data[len] == ' ';
-}
-
-
-static ngx_int_t
-ngx_http_voice_webhook_allow(ngx_http_request_t *r)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    ngx_str_set(&h->key, "Allow");
-    ngx_str_set(&h->value, "POST");
-
-    return NGX_OK;
 }
 
 
