@@ -245,4 +245,24 @@ subtest 'earlier calls' => sub {
 };
 
 
+subtest 'a server that only reads' => sub {
+    my $standby = $pg->connect('crm', user => 'voice_edge');
+
+    $standby->do('set default_transaction_read_only = on');
+
+    is $pg->call($standby, 'number', '+15005550009')->{organization}, $bikes,
+        'knows numbers';
+    is $pg->call($standby, 'caller', $bikes, '+15005550006')->{contact}{name},
+        'Anna Berg', 'callers';
+    ok $pg->call($standby, 'resume', 'CA01')->{found}, 'and calls';
+
+    ok !eval { $pg->call($standby, 'record', [{ key => 'ro', kind => 'call',
+        call => 'CA09' }]); 1 }, 'and refuses no note';
+    is $standby->state, '25006', 'it says that it only reads';
+    ok !eval { $pg->call($standby, 'act', 'CA01', 'ro', 'end_call', {}); 1 },
+        'nor an action';
+    is $standby->state, '25006', 'but raises';
+};
+
+
 done_testing;

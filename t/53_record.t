@@ -508,4 +508,22 @@ subtest 'news' => sub {
 };
 
 
+subtest 'a server that dies' => sub {
+    my $kept = 0;
+
+    for my $turn (1 .. 30) {
+        $kept++ if @{ record({ key => "CAk/$turn", kind => 'turn',
+            call => 'CAk', turn => $turn, heard => 'x' })->{acknowledged} };
+    }
+
+    $pg->stop('QUIT');
+    ok !eval { record({ key => 'CAk/31', kind => 'turn', call => 'CAk',
+        turn => 31 }); 1 }, 'is noticed';
+    $pg->start;
+    $dbh = $pg->connect('crm');
+    is $dbh->selectrow_array("select count(*) from voice.turns
+        where call_sid = 'CAk'"), $kept, 'what was acknowledged is there';
+};
+
+
 done_testing;
