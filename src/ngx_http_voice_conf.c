@@ -35,6 +35,7 @@ ngx_http_voice_create_main_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     vmcf->zone = NULL;
+     *     vmcf->redact = NULL;
      *     vmcf->signature_off = 0;
      */
 

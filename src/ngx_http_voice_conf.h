@@ -17,6 +17,7 @@ typedef struct {
     ngx_array_t                     keys;     /* of ngx_str_t */
     ngx_array_t                     flows;    /* of ngx_voice_flow_t * */
     ngx_array_t                     places;   /* ngx_http_voice_place_t */
+    ngx_voice_redact_t             *redact;   /* NULL: nothing is masked */
     ngx_uint_t                      max_calls;
     ngx_http_voice_warm_conf_t      warm;
     unsigned                        signature_off:1;
@@ -71,6 +72,7 @@ char *ngx_http_voice_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_flow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_warm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_redact(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_public_url(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -83,6 +83,13 @@ static ngx_command_t  ngx_http_voice_commands[] = {
       0,
       NULL },
 
+    { ngx_string("voice_redact"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_voice_redact,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("voice_number"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
       ngx_http_voice_number,

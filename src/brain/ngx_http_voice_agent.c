@@ -107,3 +107,50 @@ ngx_http_voice_agent_speak(ngx_http_voice_agent_t *agent, ngx_str_t *text,
 
     return ngx_http_voice_speech_want(&agent->speech, digest, sid);
 }
+
+
+ngx_int_t
+ngx_http_voice_agent_redact(ngx_http_voice_agent_t *agent, ngx_str_t *text,
+    ngx_pool_t *pool, ngx_log_t *log)
+{
+    u_char              *p, *mark;
+    size_t               size;
+    ngx_int_t            rc;
+    ngx_voice_redact_t  *redact;
+
+    redact = agent->redact;
+
+    if (redact == NULL || text->len == 0) {
+        return NGX_OK;
+    }
+
+    mark = ngx_pnalloc(pool, text->len);
+    if (mark == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_voice_redact_mark(redact, text->data, text->len, mark, &size);
+
+    if (rc == NGX_DECLINED) {
+        return NGX_OK;
+    }
+
+    if (rc == NGX_ABORT) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "\"voice_redact %V\" gave up, its pattern takes too "
+                      "many steps: the rest of the text is masked",
+                      &redact->rules[redact->gave_up].name);
+    }
+
+    p = ngx_pnalloc(pool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_voice_redact_write(redact, p, text->data, text->len, mark);
+
+    text->data = p;
+    text->len = size;
+
+    return NGX_OK;
+}

@@ -12,6 +12,7 @@
 #include "../ask/ngx_http_voice_chat.h"
 #include "../ask/ngx_http_voice_speech.h"
 #include "../call/ngx_voice_call.h"
+#include "../wire/ngx_voice_redact.h"
 
 
 /*
@@ -24,6 +25,7 @@ typedef struct {
     ngx_voice_zone_t        *zone;
     ngx_http_conf_ctx_t     *ctx;
     ngx_array_t             *models;    /* of ngx_http_voice_model_t */
+    ngx_voice_redact_t      *redact;    /* NULL: nothing is masked */
     ngx_http_voice_speech_t  speech;    /* uri.len is 0: <Say> only */
     ngx_voice_profile_t      profile;
     ngx_msec_t               first_token_timeout;
@@ -59,6 +61,13 @@ ngx_uint_t ngx_http_voice_agent_same(ngx_http_voice_agent_t *a,
  */
 ngx_voice_speech_e ngx_http_voice_agent_speak(ngx_http_voice_agent_t *agent,
     ngx_str_t *text, u_char digest[NGX_VOICE_DIGEST], ngx_str_t *sid);
+
+/*
+ * Masks what nobody else is to see: the text is then a copy.  Without memory
+ * it is NGX_ERROR, and the text must not be passed on.
+ */
+ngx_int_t ngx_http_voice_agent_redact(ngx_http_voice_agent_t *agent,
+    ngx_str_t *text, ngx_pool_t *pool, ngx_log_t *log);
 
 
 #endif /* _NGX_HTTP_VOICE_AGENT_H_INCLUDED_ */

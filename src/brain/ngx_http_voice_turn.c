@@ -115,7 +115,10 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     turn->said.len = said.len;
     turn->said.data = ngx_pstrdup(pool, &said);
 
-    if (turn->said.data == NULL) {
+    if (turn->said.data == NULL
+        || ngx_http_voice_agent_redact(agent, &turn->said, pool, turn->log)
+           != NGX_OK)
+    {
         ngx_http_voice_turn_end(turn, 0);
         return NGX_ERROR;
     }
@@ -145,7 +148,10 @@ failed:
     sid.data = call->sid;
     sid.len = NGX_VOICE_SID_LEN;
 
+    ngx_str_null(&said);
+
     (void) ngx_voice_answer_end(agent->zone, &sid, call->turn, 0,
+                                agent->redact ? &said : NULL,
                                 agent->flow->limits.history, ngx_cycle->log);
 
     return NGX_ERROR;
@@ -444,10 +450,29 @@ ngx_http_voice_turn_lost(void *data)
 static void
 ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn, ngx_uint_t ok)
 {
+    ngx_str_t  text, *kept;
+
+    kept = NULL;
+
+    /* not piece by piece: a number may go on in the next one */
+
+    if (turn->agent.redact) {
+        ngx_voice_answer_text(turn->agent.zone, &turn->sid, turn->turn, &text);
+
+        if (ngx_http_voice_agent_redact(&turn->agent, &text, turn->pool,
+                                        turn->log)
+            != NGX_OK)
+        {
+            text.len = 0;
+        }
+
+        kept = &text;
+    }
+
     /* what another worker had spoken before it died is an answer, too */
 
     (void) ngx_voice_answer_end(turn->agent.zone, &turn->sid, turn->turn,
-                                ok || turn->said.len,
+                                ok || turn->said.len, kept,
                                 turn->agent.flow->limits.history, turn->log);
 
     ngx_http_voice_turn_free(turn);

@@ -118,7 +118,7 @@ ngx_voice_answer_add(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
 
 ngx_int_t
 ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
-    ngx_uint_t ok, size_t limit, ngx_log_t *log)
+    ngx_uint_t ok, ngx_str_t *text, size_t limit, ngx_log_t *log)
 {
     ngx_int_t                 rc;
     ngx_voice_call_node_t    *call;
@@ -143,8 +143,16 @@ ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
             zone->sh->counters.failed_turns++;
         }
 
-        if (answer->n) {
-            ngx_voice_answer_remember(zone, call, answer, limit);
+        if (text == NULL) {
+
+            if (answer->n) {
+                ngx_voice_answer_remember(zone, call, answer, limit);
+            }
+
+        } else if (text->len) {
+            ngx_voice_call_append(zone, call, answer->turn,
+                                  NGX_VOICE_ROLE_ASSISTANT, text->data,
+                                  text->len, limit);
         }
 
         ngx_voice_call_notify(zone, sid);

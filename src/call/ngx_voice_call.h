@@ -196,11 +196,12 @@ ngx_int_t ngx_voice_answer_add(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_log_t *log);
 
 /*
- * ok: the turn counts as answered, and what was written becomes history;
- * otherwise it is one more failure in a row
+ * ok: the turn counts as answered, otherwise it is one more failure in a row.
+ * What was written becomes history, or text instead if it is not NULL.
  */
 ngx_int_t ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid,
-    ngx_uint_t turn, ngx_uint_t ok, size_t limit, ngx_log_t *log);
+    ngx_uint_t turn, ngx_uint_t ok, ngx_str_t *text, size_t limit,
+    ngx_log_t *log);
 
 /* whether this worker is still wanted to write the answer */
 ngx_uint_t ngx_voice_answer_mine(ngx_voice_zone_t *zone, ngx_str_t *sid,

@@ -38,6 +38,7 @@ typedef struct {
     ngx_array_t                 *keys;      /* of ngx_str_t */
     ngx_array_t                 *flows;     /* of ngx_voice_flow_t * */
     ngx_array_t                 *numbers;   /* of ngx_http_voice_number_t */
+    ngx_voice_redact_t          *redact;    /* NULL: nothing is masked */
 
     ngx_str_t                    scheme;    /* of voice_public_url */
     ngx_str_t                    authority;

@@ -222,6 +222,13 @@ ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
         }
     }
 
+    if (ngx_http_voice_agent_redact(&hook->agent, &words, hook->request->pool,
+                                    hook->request->connection->log)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (digits.len == 0 && !ngx_http_voice_talk_understood(pace)) {
         return ngx_http_voice_talk_misheard(pace);
     }
