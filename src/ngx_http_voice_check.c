@@ -16,12 +16,21 @@
 #define NGX_HTTP_VOICE_WITHIN_MAX  12000
 
 
+/* of nginx, where "worker_connections" is not configured */
+#define NGX_HTTP_VOICE_CONNECTIONS       512
+
+/* a webhook, and an ask and its upstream for the model and for speech */
+#define NGX_HTTP_VOICE_CALL_CONNECTIONS  5
+
+
 /* what nginx -t says of a location: where it is, and what is wrong */
 #define ngx_http_voice_check_error(cf, place, fmt, ...)                       \
     ngx_log_error(NGX_LOG_EMERG, (cf)->log, 0, fmt " in %s:%ui",              \
                   __VA_ARGS__, (place)->file, (place)->line)
 
 
+static ngx_int_t ngx_http_voice_check_connections(ngx_conf_t *cf,
+    ngx_http_voice_main_conf_t *vmcf);
 static ngx_int_t ngx_http_voice_check_webhook(ngx_conf_t *cf,
     ngx_http_voice_main_conf_t *vmcf, ngx_http_voice_place_t *place);
 static ngx_int_t ngx_http_voice_check_signature(ngx_conf_t *cf,
@@ -59,6 +68,10 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
         vmcf->zone->max_calls = vmcf->max_calls;
     }
 
+    if (ngx_http_voice_check_connections(cf, vmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     place = vmcf->places.elts;
 
     for (i = 0; i < vmcf->places.nelts; i++) {
@@ -85,7 +98,6 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
         conf->zone = vmcf->zone;
         conf->keys = &vmcf->keys;
         conf->flows = &vmcf->flows;
-        conf->redact = vmcf->redact;
 
         if (!place[i].webhook && !place[i].audio) {
             continue;
@@ -133,6 +145,54 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_voice_check_connections(ngx_conf_t *cf,
+    ngx_http_voice_main_conf_t *vmcf)
+{
+    void            ***events;
+    ngx_uint_t         connections, workers;
+    ngx_core_conf_t   *ccf;
+    ngx_event_conf_t  *ecf;
+
+    events = cf->cycle->conf_ctx[ngx_events_module.index];
+
+    if (vmcf->max_calls == 0 || events == NULL) {
+
+        /* no bound, or "events" is yet to come */
+        return NGX_OK;
+    }
+
+    ecf = (*events)[ngx_event_core_module.ctx_index];
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    connections = ecf->connections;
+
+    if (connections == NGX_CONF_UNSET_UINT) {
+        connections = NGX_HTTP_VOICE_CONNECTIONS;
+    }
+
+    workers = (ccf->worker_processes == NGX_CONF_UNSET)
+              ? 1 : ccf->worker_processes;
+
+    if (vmcf->max_calls * NGX_HTTP_VOICE_CALL_CONNECTIONS
+        <= connections * workers)
+    {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"voice_max_calls\" %ui needs %ui \"worker_connections\" "
+                  "in each of %ui workers, there are %ui: a call in its turn "
+                  "takes up to %d", vmcf->max_calls,
+                  (vmcf->max_calls * NGX_HTTP_VOICE_CALL_CONNECTIONS
+                   + workers - 1) / workers,
+                  workers, connections, NGX_HTTP_VOICE_CALL_CONNECTIONS);
+
+    return NGX_ERROR;
 }
 
 

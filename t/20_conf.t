@@ -111,6 +111,8 @@ refused(qr/"voice_max_calls" directive invalid number/,
 refused(qr/"voice_max_calls" directive is duplicate/,
         http(voice_max_calls => [1, 2]));
 $edge->good_conf('voice_max_calls', http(voice_max_calls => 100));
+refused(qr/"voice_max_calls" 300 needs 750 "worker_connections" in each of 2 workers, there are 512:/,
+        http(voice_max_calls => 300));
 
 # files of one line: keys, tokens, secrets
 
