@@ -98,6 +98,7 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
         conf->zone = vmcf->zone;
         conf->keys = &vmcf->keys;
         conf->flows = &vmcf->flows;
+        conf->redact = vmcf->redact;
 
         if (!place[i].webhook && !place[i].audio) {
             continue;
