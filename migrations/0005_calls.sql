@@ -119,7 +119,7 @@ begin
         'talk_time', case when c.answered_at is null then 0 else seconds end,
         'contact_id', c.contact_id, 'lead_id', c.lead_id, 'deal_id', c.deal_id,
         'disposition', case when c.ended_at is not null then coalesce(
-            c.disposition, case c.status when 'completed' then 'answered'
+            left(c.disposition, 50), case c.status when 'completed' then 'answered'
                 when 'canceled' then 'abandoned' else c.status end) end,
         'recording_url', case when length(c.recording_url) <= 500
             then c.recording_url end,
@@ -270,6 +270,52 @@ comment on function voice.crm_call_extras is
     'deal''s activity, the ticket''s summary.';
 
 
+create function voice.crm_own(relation text, wanted integer,
+    organization integer) returns integer
+language plpgsql stable
+as $$
+declare
+    id integer;
+begin
+    if wanted is not null
+        and voice.crm_missing(relation, '{id,organization_id}') is null
+    then
+        execute format('select id from public.%I where id = $1 '
+            'and organization_id = $2', relation)
+            using wanted, organization into id;
+    end if;
+
+    return id;
+end
+$$;
+
+comment on function voice.crm_own is
+    'NeuraCRM: a row''s id if it is still there and of the tenant, else null.';
+
+
+create function voice.crm_current(c voice.calls) returns voice.calls
+language plpgsql stable
+as $$
+begin
+    -- since the call began, people may have deleted what it points at
+
+    c.contact_id := voice.crm_own('contacts', c.contact_id, c.organization);
+    c.lead_id := voice.crm_own('leads', c.lead_id, c.organization);
+    c.deal_id := voice.crm_own('deals', c.deal_id, c.organization);
+    c.ticket_id := voice.crm_own('support_tickets', c.ticket_id, c.organization);
+    c.user_id := voice.crm_own('users', c.user_id, c.organization);
+    c.provider_id := voice.crm_own('pbx_providers', c.provider_id,
+                                   c.organization);
+    c.crm_id := voice.crm_own('calls', c.crm_id, c.organization);
+
+    return c;
+end
+$$;
+
+comment on function voice.crm_current is
+    'NeuraCRM: a call without what is not there any more, or not the tenant''s.';
+
+
 create function voice.crm_call(sid text) returns void
 language plpgsql
 as $$
@@ -282,6 +328,8 @@ begin
     if c.organization is null or not voice.crm_has('calls') then
         return;
     end if;
+
+    c := voice.crm_current(c);
 
     -- A call is not lost because the CRM takes no row of it: that is tried
     -- again by voice.close_stale_calls().  A lock or a time limit is the

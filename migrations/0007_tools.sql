@@ -440,14 +440,14 @@ comment on function voice.crm_deal is
     'NeuraCRM: the open deal of a contact, made if there is none.';
 
 
-create function voice.slot_taken(organization integer, starts timestamptz,
+create function voice.crm_slot_taken(organization integer, starts timestamptz,
     ends timestamptz, but text) returns boolean
 language plpgsql stable
 as $$
 begin
     if exists (
         select from voice.meetings m
-            where m.organization = slot_taken.organization
+            where m.organization = crm_slot_taken.organization
             and not m.cancelled and m.call_sid <> but
             and m.starts_at < ends and m.ends_at > starts)
     then
@@ -470,7 +470,7 @@ begin
 end
 $$;
 
-comment on function voice.slot_taken is
+comment on function voice.crm_slot_taken is
     'Whether a tenant has something else at that time.';
 
 
@@ -509,7 +509,7 @@ as $$
         ) g
         where s > now() + interval '15 minutes' and s >= near
         and voice.in_hours(o, zone, s, s + length)
-        and not voice.slot_taken(o.organization, s, s + length, but)
+        and not voice.crm_slot_taken(o.organization, s, s + length, but)
         order by s limit 3) f
 $$;
 
@@ -565,7 +565,7 @@ begin
         when starts > now() + interval '1 year' then 'too_far'
         when not voice.in_hours(o, c.timezone, starts, ends)
             then 'out_of_hours'
-        when voice.slot_taken(c.organization, starts, ends, c.sid)
+        when voice.crm_slot_taken(c.organization, starts, ends, c.sid)
             then 'taken' end;
 
     if code is not null then
@@ -1104,6 +1104,8 @@ returns jsonb
 language plpgsql
 as $$
 begin
+    c := voice.crm_current(c);
+
     -- what the edge does by itself needs no tenant, a record does
 
     if name not in ('transfer_to_human', 'end_call') then

@@ -263,6 +263,31 @@ subtest 'telephony made by hand' => sub {
         'its spelling';
     is $dbh->selectrow_array('select count(*) from pbx_providers'), 1,
         'one provider';
+
+    # here people can delete what a call points at, and the call itself
+
+    for my $table (qw(contacts pbx_providers calls)) {
+        my $sid = "CAdel$table";
+
+        record({ key => "$sid/0", kind => 'call', call => $sid,
+            caller => '+12025550190', called => '+15005550009' });
+
+        for my $part (qw(activities tasks support_comments
+            assignment_audits support_tickets call_records leads))
+        {
+            $dbh->do("delete from $part") if $table eq 'contacts';
+        }
+
+        $dbh->do('update deals set contact_id = null') if $table eq 'contacts';
+        $dbh->do("delete from $table where " . ($table eq 'contacts'
+            ? "phone = '+12025550190'" : 'true'));
+        record({ key => "$sid/1", kind => 'outcome', call => $sid,
+            status => 'completed', disposition => 'x' x 60 });
+
+        my $c = row('voice.calls', 'sid = ?', $sid);
+        ok !$c->{crm_pending}, "without $table" or diag $c->{crm_error};
+        is row('calls', 'unique_id = ?', $sid)->{status}, 'completed', 'closed';
+    }
 };
 
 
