@@ -68,17 +68,17 @@ sub finished {
     return $lines[$n - 1] // '';
 }
 
-# An edge alone, with a stand-in for speech that has faults; pause as given.
+# An edge alone, with a stand-in for speech that has faults.
 
 sub alone {
-    my ($pause, @faults) = @_;
+    my ($warm, @faults) = @_;
 
     my $speech = Voice::Lab::Speech->spawn(key => 'test-elevenlabs',
                                            real => 0);
     my $edge = Voice::Edge->new(
         flow => \%lines, ports => { tts => $speech->port },
         directives => { voice_speech_timeout => '12s' },
-        http_directives => { voice_warm => "$on pause=$pause" });
+        http_directives => { voice_warm => $warm });
 
     $speech->arm(@faults);
     $edge->start;
@@ -91,7 +91,7 @@ sub alone {
 
 # it needs some seconds, and is looked at in the end
 
-my ($poor, $moody) = alone('5s',
+my ($poor, $moody) = alone("$on pause=5s",
     { match => { text => '^Are you still' }, fault => { status => 500 } },
     { match => { text => '^The end' }, fault => { preset => 'concurrent' },
       times => -1 });
@@ -256,10 +256,46 @@ sub heard {
 }
 
 
+# --- a caller's piece ------------------------------------------------------
+
+{
+    my ($edge, $speech) = alone('off', { fault => { hold => 'header' } });
+
+    my $caller = $edge->connect;
+    Voice::Edge::Client::send_bytes($caller,
+        $edge->webhook_bytes('inbound-webhook'));
+    $speech->wait_for('held');
+
+    $edge->reconfigure(http_directives =>
+        { voice_warm => "$on pause=100ms" });
+
+    my $conf = $edge->conf;
+    $conf =~ s/(proxy_cache_lock_age) \d+s/$1 1s/ or die;
+    $edge->write_file('nginx.conf', $conf);
+    $edge->reload;
+    $edge->get('/api/voice/health') for 1 .. 20;
+
+    is_deeply [ asked($speech) ], [ "TestVoice0001 $stock[0]" ],
+        'what is made for a caller is waited for';
+
+    my %new = map { $_ => 1 } $edge->workers;
+
+    for my $pid (grep { !$new{$_} } $edge->workers(1)) {
+        $edge->allow(qr/worker process $pid exited on signal/);
+        kill KILL => $pid;
+    }
+
+    like finished($edge, 1), qr/are ready: 12$/,
+        'the worker that made it is killed while it leaves';
+    is_deeply [ map { $_->{text} } @{ $speech->requests } ],
+        [ $stock[0], @stock ], 'it is made again, and the others';
+}
+
+
 # --- leaving ---------------------------------------------------------------
 
 {
-    my ($edge, $speech) = alone('10m',
+    my ($edge, $speech) = alone("$on pause=10m",
         { fault => { hold => 'header' } }, { fault => { status => 500 } });
 
     $speech->wait_for('held');

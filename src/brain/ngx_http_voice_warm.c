@@ -202,10 +202,18 @@ ngx_http_voice_warm_look(ngx_http_voice_warm_t *warm)
     state = ngx_voice_speech_state(warm->zone, warm->digest, 0);
 
     if (state == NGX_VOICE_SPEECH_FILLING) {
+
+        /* a worker that was killed while it left rings no bell */
+
+        ngx_add_timer(&warm->timer, warm->conf->pause);
         return;
     }
 
     ngx_voice_wait_del(&warm->waiter);
+
+    if (warm->timer.timer_set) {
+        ngx_del_timer(&warm->timer);
+    }
 
     warm->asked = 0;
     timeout = warm->conf->interval;
