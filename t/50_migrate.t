@@ -68,6 +68,25 @@ subtest 'usage' => sub {
 };
 
 
+subtest 'a password' => sub {
+    my $dir = tempdir('voice-psql-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+    add("$dir/psql", "#!/bin/sh\necho \"\$* password=\$PGPASSWORD\" >&2\n"
+        . "exit 1\n");
+    chmod 0755, "$dir/psql";
+
+    local $ENV{PATH} = "$dir:$ENV{PATH}";
+    local $ENV{DATABASE_URL} =
+        'postgresql+psycopg2://owner:se%2Fcr%40et@db.example/crm?sslmode=require';
+    my $out = `'$script' 2>&1`;
+
+    is $? >> 8, 4, 'no connection';
+    like $out, qr{-d postgresql://owner\@db\.example/crm\?sslmode=require },
+        'is not on a command line';
+    like $out, qr{password=se/cr\@et$}m, 'but in the environment';
+};
+
+
 subtest 'from nothing, with the demo' => sub {
     $pg->database('demo');
 
