@@ -137,7 +137,8 @@ is_deeply [ told('user') ], ['I pressed [card].'], 'keys are masked';
 
 $model->forget;
 $call = $scene->call('', lines => ['well, ' . 'x' x 60 . " z y $card"]);
-is_deeply [ told('user') ], ['[slow][card]'], 'what was not looked at is masked';
+is_deeply [ told('user') ], ['[slow][card]'],
+    'what was not looked at is masked';
 ok $edge->wait_for_log(qr/\[warn\].* "voice_redact\ slow"\ gave\ up,\ its
                           \ pattern\ takes\ too\ many\ steps/x),
     'which is logged';
