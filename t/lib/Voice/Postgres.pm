@@ -31,6 +31,11 @@ sub new {
     my $dir = tempdir('voice-pg-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     my $self = bless { dir => $dir, bin => $bin, owner => $$ }, $class;
 
+    # who is killed by a signal runs no destructor
+    for my $signal (qw(HUP INT TERM PIPE)) {
+        $SIG{$signal} = sub { exit 1 } if !$SIG{$signal};
+    }
+
     Test::More::BAIL_OUT('no PostgreSQL server is installed') if !$bin;
 
     # the server refuses to run as root
