@@ -29,9 +29,14 @@ begin
         null;
     end;
 
-    if not pg_has_role(current_user, 'voice_owner', 'member') then
+    -- whoever creates a role can not become it by that alone
+
+    begin
+        set local role voice_owner;
+        set local role none;
+    exception when insufficient_privilege then
         execute format('grant voice_owner to %I', current_user);
-    end if;
+    end;
 
 exception when insufficient_privilege then
     raise exception 'role "%" may not create roles: have "create role '

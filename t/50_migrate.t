@@ -210,6 +210,19 @@ subtest 'an owner who is no superuser' => sub {
 };
 
 
+subtest 'an owner who may create roles' => sub {
+    my $own = Voice::Postgres->new;
+    my $dbh = $own->connect('postgres');
+
+    $dbh->do('create role crm_owner login createrole');
+    $dbh->do('create database managed owner crm_owner');
+
+    local $ENV{DATABASE_URL} = $own->url('managed', 'crm_owner');
+    my $out = `'$script' --demo 2>&1`;
+    is $? >> 8, 0, 'needs nobody else' or diag $out;
+};
+
+
 subtest 'rights' => sub {
     my $dbh = $pg->connect('demo');
     my $edge = $pg->connect('demo', user => 'voice_edge');
