@@ -27,7 +27,7 @@ my %lines = (
     goodbye  => 'Goodbye.',
     rules    => [
         { when => '\\bcurtain\\b', do => 'goodbye', say => 'The end.' },
-        { when => '\\bweekday\\b', do => 'goodbye', say => 'It is {{weekday}}.' },
+        { when => '\\bday\\b', do => 'goodbye', say => 'It is {{weekday}}.' },
         { when => '\\bbye\\b', do => 'goodbye' },
     ],
     fallback => { say => 'I connect you now.', number => '+15005550010' },
@@ -42,9 +42,11 @@ my @stock = ('Welcome to the shop.', 'How can I help you?',
              'I connect you now.');
 
 
-# "voice text" of every piece that a stand-in was asked for, in order
+# the flow with other keys
 
 sub flow { Voice::Edge->can('flow')->({ flow => \%lines }, @_) }
+
+# "voice text" of every piece that a stand-in was asked for, in order
 
 sub asked {
     my ($speech) = @_;
