@@ -169,6 +169,29 @@ is_deeply [ told('assistant') ], [
 ], 'what is kept of it is masked, beyond the end of a piece, too';
 
 
+# an answer that another worker goes on with: the nine words of the first
+# sentence, the role and one more are sent before the worker is killed
+
+$model->forget;
+my $held = $model->counters->{held};
+$model->arm({ fault => { say => "It is $card on the card. And that is all.",
+                         hold => 11 } },
+            { fault => { say => 'And that is all.' } });
+
+$line = $scene->line;
+my $r = $line->post($line->open, SpeechResult => 'again');
+$model->wait_for('held', 1 + $held);
+$edge->kill_worker($line->worker);
+
+my $other = $line->other;
+$r = $other->post(Voice::Scene::Line::redirect($r));
+is_deeply [ (told('assistant'))[-1] ], ['It is [card] on the card.'],
+    'who takes over is told of it with its mask';
+
+$model->release;
+$_->hang_up for $line, $other;
+
+
 # without the directive
 
 $edge->reconfigure(http_directives => {},
