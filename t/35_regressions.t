@@ -566,7 +566,8 @@ failing_speech('denied', 'unauthorized');
 
     is Voice::Scene::words($call), "$apology $goodbye", 'a model that is a '
         . '403 of our own: an apology';
-    like $scene->reasons, qr/\bmodel_unauthorized\b/, 'and its cause in health';
+    like $scene->reasons, qr/\bmodel_unauthorized\b/,
+        'and its cause in health';
 }
 
 

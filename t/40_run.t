@@ -1,0 +1,485 @@
+#!/usr/bin/perl
+# no-sanitize
+
+# scripts/run, as a person starts it: it comes up, holds a call, stands beside
+# others, asks the providers it was told to, and leaves nothing behind; and
+# the example configuration for an nginx that is there already.
+
+use strict;
+use warnings;
+
+use Test::More;
+
+use File::Copy qw(copy);
+use File::Path qw(make_path remove_tree);
+use File::Temp qw(tempdir);
+use FindBin;
+use JSON::PP ();
+use lib "$FindBin::RealBin/lib";
+use POSIX qw(WNOHANG);
+use Time::HiRes qw(sleep time);
+use Voice::Edge;
+use Voice::Lab::Model;
+use Voice::Lab::Phone;
+use Voice::Lab::Speech;
+
+my $root = $Voice::Edge::ROOT;
+
+# for its ports, its requests and nginx -t: no nginx of its own is started
+my $edge = Voice::Edge->new;
+
+# One state folder with a space in its name, that workers can reach, one that
+# they can not where root starts them
+my $open = tempdir('voice-run-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $closed = tempdir('voice-run-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+chmod 0755, $open;
+
+my %runs;
+
+# the settings of whoever runs the tests are not ours
+my @inherited = grep { !/^(?:OPENAI|ELEVENLABS|TWILIO|VOICE|DATABASE)_/ }
+    keys %ENV;
+my %clean = map { $_ => $ENV{$_} } @inherited;
+$clean{VOICE_BUILD} = $ENV{VOICE_BUILD} if $ENV{VOICE_BUILD};
+
+
+sub slurp {
+    my ($path) = @_;
+
+    open my $file, '<', $path or return '';
+    local $/;
+
+    return <$file> // '';
+}
+
+# forks into a script with these settings; output goes to a file
+
+sub spawn {
+    my ($output, $settings, @command) = @_;
+
+    # what an earlier one wrote
+    unlink $output;
+
+    my $pid = fork // die "fork: $!";
+
+    if (!$pid) {
+        %ENV = (%clean, %$settings);
+        alarm 0;
+        $SIG{$_} = 'DEFAULT' for qw(ALRM TERM INT HUP);
+        POSIX::setpgid(0, 0);
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', $output or POSIX::_exit(126);
+        open STDERR, '>&', \*STDOUT;
+        # away from the project: from any folder
+        chdir '/';
+        exec @command or POSIX::_exit(127);
+    }
+
+    return $pid;
+}
+
+sub ended {
+    my ($pid, $seconds) = @_;
+
+    my $rc;
+
+    Voice::Edge::wait_for(sub {
+        waitpid($pid, WNOHANG) == $pid or return;
+        $rc = $? & 127 ? "signal $?" : $? >> 8;
+        return 1;
+    }, $seconds || 120);
+
+    return $rc // 'still running';
+}
+
+# exit code and output of a script that ends
+
+sub command {
+    my ($settings, $script, @arguments) = @_;
+
+    my $output = $edge->path('command.out');
+    my $rc = ended(spawn($output, $settings, "$root/scripts/$script",
+                         @arguments));
+
+    return ($rc, slurp($output));
+}
+
+sub up {
+    my ($name, %settings) = @_;
+
+    my $output = $edge->path("run-$name.out");
+    my $run = $runs{$name} = { output => $output, var => $settings{VOICE_VAR},
+                               settings => \%settings,
+                               port => $settings{VOICE_PORT} };
+
+    $run->{pid} = spawn($output, \%settings, "$root/scripts/run");
+
+    my $up = Voice::Edge::wait_for(sub {
+        return -1 if waitpid($run->{pid}, WNOHANG) == $run->{pid};
+        return slurp($output) =~ /^The voice edge is up: /m;
+    }, 180);
+
+    delete $run->{pid} if ($up || 0) < 0;
+
+    return ok(($up || 0) > 0, "$name: it comes up")
+        || diag(slurp($output)) && 0;
+}
+
+# Processes that have a file below a folder open, or name it
+
+sub users {
+    my ($folder) = @_;
+
+    my %found;
+
+    for my $link (glob '/proc/[0-9]*/fd/*') {
+        my $to = readlink $link // next;
+        $found{$1} = 1 if $to =~ m{^\Q$folder\E/} && $link =~ m{^/proc/(\d+)};
+    }
+
+    for my $file (glob '/proc/[0-9]*/cmdline') {
+        $found{$1} = 1 if slurp($file) =~ m{\Q$folder\E[/\0]}
+            && $file =~ m{^/proc/(\d+)};
+    }
+
+    delete $found{$$};
+
+    return map { "$_: " . slurp("/proc/$_/cmdline") =~ tr/\0/ /r }
+        sort { $a <=> $b } keys %found;
+}
+
+sub health {
+    my ($name) = @_;
+
+    local $edge->{ports}{run} = $runs{$name}{port};
+
+    my $r = $edge->get('/api/voice/health', port => 'run');
+
+    return $r->status ? $r->json : { status => 'down' };
+}
+
+# a script of lines, by scripts/phone
+
+sub phone {
+    my ($name) = @_;
+
+    return command({ VOICE_VAR => $runs{$name}{var} }, 'phone', '--fast',
+                   '--script', "$root/conf/calls/front-desk.txt");
+}
+
+my %folders = (first => "$open/voice edge", second => "$closed/var");
+my %ports = map { $_ => $edge->port($_) } qw(first second third);
+
+
+# --- alone -----------------------------------------------------------------
+
+up('first', VOICE_VAR => $folders{first}, VOICE_PORT => $ports{first})
+    or BAIL_OUT('scripts/run does not start');
+
+my $said = slurp($runs{first}{output});
+
+like $said, qr{is up: http://127\.0\.0\.1:$ports{first}\n}, 'where';
+like $said, qr/^\s+model\s.*stand-in/m, 'it says that the model is none';
+like $said, qr/^\s+speech\s.*stand-in/m, 'nor is the speech';
+like $said, qr{scripts/phone}, 'and what to try';
+is health('first')->{status}, 'ready', 'ready';
+is_deeply [ map { sprintf '%o', (stat)[2] & 077 }
+                glob "'$folders{first}/keys/*' '$folders{first}/phone.json'" ],
+    [ map { 0 } glob "'$folders{first}/keys/*' '$folders{first}/phone.json'" ],
+    'nobody else reads its keys';
+
+{
+    my ($rc, $out) = phone('first');
+
+    is $rc, 0, 'a call to the front desk ends well' or diag $out;
+    like $out, qr/agent  We are open Tuesday to Friday/, 'the agent answers';
+    like $out, qr/the agent hung up/, 'and takes its leave';
+
+    ok Voice::Edge::wait_for(sub {
+        slurp("$folders{first}/log/error.log") =~ /stock phrases(?: are|:)/;
+    }), 'stock phrases are made meanwhile';
+
+    my $before = health('first')->{counters}{speech_requests};
+
+    ($rc, $out) = phone('first');
+
+    # a filler is heard where the machine is slow, and may be a new one
+    my ($fillers) = JSON::PP->new->utf8->decode(
+        slurp("$root/conf/flows/general.json"))->{fillers};
+    my $new = grep { my $line = $_; grep { index($line, $_) >= 0 } @$fillers }
+        split /\n/, $out;
+
+    is $rc, 0, 'and so does a second one';
+    cmp_ok health('first')->{counters}{speech_requests} - $before, '<=', $new,
+        'for which no speech is made that was made before';
+    like $before, qr/^[1-9]/, 'as it was for the first';
+}
+
+
+# --- another one beside it -------------------------------------------------
+
+my $model = Voice::Lab::Model->spawn(key => 'sk-of-the-test',
+                                     models => ['model-of-the-test']);
+my $speech = Voice::Lab::Speech->spawn(key => 'xi-of-the-test', real => 0,
+                                       voices => ['VoiceOfTheTest01']);
+my $token = 'fedcba9876543210fedcba9876543210';
+my $account = 'AC' . '0123456789abcdef' x 2;
+
+my %own = (
+    VOICE_VAR => $folders{second}, VOICE_PORT => $ports{second},
+    VOICE_WORKERS => 1, VOICE_PUBLIC_URL => 'https://edge.test/',
+    OPENAI_API_KEY => 'sk-of-the-test', OPENAI_MODEL => 'model-of-the-test',
+    OPENAI_BASE_URL => $model->base . '/v1',
+    ELEVENLABS_API_KEY => 'xi-of-the-test',
+    ELEVENLABS_BASE_URL => $speech->base . '/',
+    ELEVENLABS_VOICE_ID => 'VoiceOfTheTest01',
+    TWILIO_AUTH_TOKEN => $token, TWILIO_ACCOUNT_SID => $account,
+    TWILIO_PHONE_NUMBER => '+15005550123',
+);
+
+sub someone {
+    my (%option) = @_;
+
+    return Voice::Lab::Phone->new(
+        base => "http://127.0.0.1:$ports{second}",
+        public_url => 'https://edge.test', token => $token,
+        account => $account, to => '+15005550123',
+        status_url => '/api/voice/status', %option);
+}
+
+if (up('second', %own)) {
+    my $call = someone()->call(lines => ['hello', 'goodbye']);
+
+    is_deeply $call->errors, [], 'a call without an error';
+    is $call->reason, 'hangup', 'to its end';
+    is scalar(grep { $_->{kind} ne 'play' } @{ $call->heard }), 0,
+        'everything is played';
+
+    my ($asked) = @{ $model->requests };
+
+    is scalar(@{ $model->requests }), 1, 'OPENAI_BASE_URL is asked';
+    is $asked->{path}, '/v1/chat/completions', 'under its path';
+    is $asked->{headers}{Authorization}, 'Bearer sk-of-the-test',
+        'with OPENAI_API_KEY';
+    is $asked->{body}{model}, 'model-of-the-test', 'for OPENAI_MODEL';
+
+    my @spoken = @{ $speech->requests };
+
+    cmp_ok scalar(@spoken), '>', 2, 'ELEVENLABS_BASE_URL is asked';
+    is_deeply [ grep { $_ ne '/v1/text-to-speech/VoiceOfTheTest01' }
+                    map { $_->{path} } @spoken ], [],
+        'for ELEVENLABS_VOICE_ID';
+    is_deeply [ grep { $_ ne 'xi-of-the-test' } map {
+                    my $h = $_->{headers};
+                    map { $h->{$_} } grep { lc eq 'xi-api-key' } keys %$h
+                } @spoken ], [], 'with ELEVENLABS_API_KEY';
+
+    is_deeply [ grep { -e "$folders{second}/run/$_" } qw(model speech) ], [],
+        'no stand-in is started';
+
+    my $webhook = '/api/voice/inbound-webhook';
+
+    is someone()->webhook($webhook)->{status}, 200, 'a webhook';
+    is someone(token => '0' x 32)->webhook($webhook)->{status}, 403,
+        'TWILIO_AUTH_TOKEN is the one that counts';
+    is someone(public_url => "http://127.0.0.1:$ports{second}")
+        ->webhook($webhook)->{status}, 403,
+        'so does VOICE_PUBLIC_URL';
+    is someone(account => 'AC' . '0' x 32)->webhook($webhook)->{status}, 403,
+        'and TWILIO_ACCOUNT_SID';
+
+    my ($rc, $out) = phone('second');
+
+    is $rc, 0, 'scripts/phone knows the settings' or diag $out;
+
+    my $text = slurp("$folders{second}/conf/nginx.conf")
+        . slurp("$folders{second}/conf/providers.conf")
+        . slurp("$folders{second}/log/error.log")
+        . slurp($runs{second}{output});
+
+    unlike $text, qr/sk-of-the-test|xi-of-the-test|$token/,
+        'no secret in the configuration, the log or on the screen';
+
+    is health('first')->{status}, 'ready', 'the first is still there';
+}
+
+
+# --- what is refused -------------------------------------------------------
+
+sub refused {
+    my ($name, $like, $settings, %option) = @_;
+
+    my $var = $settings->{VOICE_VAR} // "$open/refused";
+    my ($rc, $out) = command({ VOICE_VAR => $var, VOICE_PORT => $ports{third},
+                               %$settings },
+                             'run', @{ $option{arguments} || [] });
+
+    subtest $name => sub {
+        is $rc, $option{rc} // 1, 'exit code';
+        like $out, $like, 'what is wrong';
+        unlike $out, qr/is up:/, 'nothing came up';
+        is_deeply [ users($var) ], [], 'and nothing is left'
+            if !$settings->{VOICE_VAR};
+    } or diag $out;
+}
+
+refused('a port that is taken', qr/port $ports{first} is taken/,
+        { VOICE_PORT => $ports{first} });
+refused('a folder that is in use', qr/already running/,
+        { VOICE_VAR => $folders{first} });
+refused('a port that is none', qr/VOICE_PORT can not be "http"/,
+        { VOICE_PORT => 'http' });
+refused('an URL of another kind', qr/OPENAI_BASE_URL is not an http/,
+        { OPENAI_BASE_URL => 'ftp://127.0.0.1/v1' });
+refused('an URL with a directive', qr/ELEVENLABS_BASE_URL is not an http/,
+        { ELEVENLABS_BASE_URL => 'http://127.0.0.1:9/; return 200' });
+refused('a public URL with a path', qr/VOICE_PUBLIC_URL can not be/,
+        { VOICE_PUBLIC_URL => 'https://edge.test/path' });
+refused('a number of workers with a directive', qr/VOICE_WORKERS can not be/,
+        { VOICE_WORKERS => '1; env X' });
+refused('two lines', qr/OPENAI_MODEL can not be/,
+        { OPENAI_MODEL => "a\nb" });
+refused('a flow that is broken', qr{broken\.json": line 1, column 11}, do {
+    make_path("$open/flows");
+    open my $file, '>', "$open/flows/broken.json" or die $!;
+    print {$file} '{ "name": ';
+    close $file;
+    { VOICE_FLOWS => "$open/flows/*.json" };
+});
+refused('an unknown word', qr/scripts\/run stop/, {},
+        arguments => ['start'], rc => 2);
+
+is health('first')->{status}, 'ready', 'the first is not disturbed';
+
+
+# --- stop and start --------------------------------------------------------
+
+sub gone {
+    my ($name, $rc) = @_;
+
+    my $run = $runs{$name};
+    my $status = ended(delete $run->{pid});
+
+    is $status, $rc, "$name: ends with $rc";
+    is_deeply [ users($run->{var}) ], [], "$name: and nothing is left";
+    is health($name)->{status}, 'down', "$name: nobody answers";
+    ok !-e "$run->{var}/phone.json", "$name: nor is the token on the disk";
+}
+
+sub stop {
+    my ($name) = @_;
+
+    my ($rc, $out) = command({ VOICE_VAR => $runs{$name}{var} }, 'run',
+                             'stop');
+
+    is $rc, 0, "scripts/run stop: $name" or diag $out;
+}
+
+if ($runs{second}{pid}) {
+    stop('second');
+    gone('second', 0);
+    is health('first')->{status}, 'ready', 'the other one stays';
+}
+
+stop('second');
+
+if (up('second', %own)) {
+    $speech->forget;
+
+    my $call = someone()->call(lines => ['hello', 'goodbye']);
+
+    is_deeply $call->errors, [], 'after a second start: a call';
+    is_deeply [ grep { $_->{text} =~ /Hello|Thank you/ }
+                    @{ $speech->requests } ], [],
+        'whose speech is there since the first';
+
+    kill INT => $runs{second}{pid};
+    gone('second', 0);
+}
+
+kill TERM => $runs{first}{pid};
+gone('first', 0);
+
+{
+    # nginx is killed: the run ends and says so; what a killed run leaves is
+    # taken away by the next one
+    up('first', VOICE_VAR => $folders{first}, VOICE_PORT => $ports{first});
+
+    my ($pid) = slurp("$folders{first}/run/nginx") =~ /^(\d+) /;
+    my @workers = Voice::Edge::children($pid);
+
+    kill KILL => $pid, @workers;
+    is ended(delete $runs{first}{pid}), 1, 'nginx is killed: exit code 1';
+    like slurp($runs{first}{output}), qr/nginx has ended, see /, 'it says so';
+    is_deeply [ users($folders{first}) ], [], 'and takes the stand-ins along';
+
+    up('first', VOICE_VAR => $folders{first}, VOICE_PORT => $ports{first});
+    kill KILL => $runs{first}{pid};
+    ended(delete $runs{first}{pid});
+    ok scalar(users($folders{first})), 'killed itself, it leaves some';
+    stop('first');
+    is_deeply [ users($folders{first}) ], [], 'which stop finds';
+}
+
+
+# --- conf/voice.conf.example -----------------------------------------------
+
+{
+    my $text = slurp("$root/conf/voice.conf.example");
+    my $dir = $edge->path('example');
+
+    make_path("$dir/flows", "$dir/cache");
+    copy($_, "$dir/flows") or die "$_: $!" for glob "$root/conf/flows/*";
+    $edge->write_file("example/$_", "something like a key 0123456789\n")
+        for qw(voice.key twilio.token openai.key elevenlabs.key);
+
+    system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x "
+           . "-keyout '$dir/privkey.pem' -out '$dir/fullchain.pem' "
+           . '2>/dev/null') == 0 or die 'openssl';
+
+    # what an operator is to change, and nothing else
+
+    my $port = $edge->port('example');
+
+    $text =~ s{^load_module .*;$}{%%GLOBALS%%}m or die 'load_module';
+    $text =~ s{/etc/nginx/voice\b}{$dir}g or die 'keys';
+    $text =~ s{/var/cache/nginx/voice\b}{$dir/cache} or die 'cache';
+    $text =~ s{/etc/letsencrypt/live/[^/]+}{$dir}g or die 'certificates';
+    $text =~ s{listen 443}{listen 127.0.0.1:$port} or die 'listen';
+    $text =~ s{server api\.\w+\.(?:com|io):443}{server 127.0.0.1:9}g
+        or die 'upstreams';
+    $text =~ s{(?=^# 2\. In "http")}{events { }\nhttp \{\n}m or die 'http';
+
+    # neither are these paths its business
+    $text .= join '', map { "$_ %%DIR%%/tmp/$_;\n" } map { "${_}_temp_path" }
+        qw(client_body proxy fastcgi uwsgi scgi);
+
+    $edge->good_conf('the example configuration is good',
+                     conf => "pid %%DIR%%/%%NAME%%.pid;\n$text}\n");
+
+    # and closed by default
+
+    like $text, qr/location = \/voice\/llm \{\s+internal;/, 'internal: model';
+    like $text, qr/location \/voice\/tts\/ \{\s+internal;/, 'internal: speech';
+    like $text, qr/health \{\s+allow 127\.0\.0\.1;\s+deny all;/, 'health';
+}
+
+done_testing;
+
+
+END {
+    my $status = $?;
+
+    for my $run (values %runs) {
+        command({ VOICE_VAR => $run->{var} }, 'run', 'stop')
+            if $edge->{owner} == $$ && defined $run->{var};
+
+        # where workers could not reach the state folder
+        my $work = slurp("$run->{var}/work.path");
+        chomp $work;
+        remove_tree($work) if $work =~ m{^/var/tmp/voice-edge-\w+$};
+    }
+
+    $? = $status;
+}
