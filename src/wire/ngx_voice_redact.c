@@ -278,19 +278,6 @@ ngx_voice_redact_pattern(ngx_voice_redact_t *redact, pcre2_code *code,
 }
 
 
-void
-ngx_voice_redact_set(u_char *mark, size_t len, u_char rule)
-{
-    size_t  i;
-
-    for (i = 0; i < len; i++) {
-        if (mark[i] == 0) {
-            mark[i] = rule;
-        }
-    }
-}
-
-
 u_char *
 ngx_voice_redact_write(ngx_voice_redact_t *redact, u_char *dst, u_char *p,
     size_t len, u_char *mark)
