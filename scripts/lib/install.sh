@@ -15,12 +15,10 @@ voice_missing()
     # shellcheck disable=SC2046
     dpkg-query -W -f '${db:Status-Status} ${Package}\n' \
         $(voice_packages "$@") 2>/dev/null \
-        | sed -n 's/^installed //p' | sort -u > "$voice_list.have"
+        | sed -n 's/^installed //p' | sort -u > "$voice_tmp/have"
 
     voice_packages "$@" | tr -s ' ' '\n' | sort -u \
-        | comm -23 - "$voice_list.have"
-
-    rm -f "$voice_list.have"
+        | comm -23 - "$voice_tmp/have"
 }
 
 
@@ -43,17 +41,16 @@ voice_root()
 voice_hold_services()
 {
     if [ ! -e /usr/sbin/policy-rc.d ]; then
-        printf '#!/bin/sh\nexit 101\n' > "$voice_list.policy"
-        voice_root install -m 755 "$voice_list.policy" /usr/sbin/policy-rc.d
-        rm -f "$voice_list.policy"
+        printf '#!/bin/sh\nexit 101\n' > "$voice_tmp/policy"
         voice_held=1
+        voice_root install -m 755 "$voice_tmp/policy" /usr/sbin/policy-rc.d
     fi
 }
 
 
 voice_release_services()
 {
-    if [ -n "$voice_held" ]; then
+    if [ -n "$voice_held" ] && [ -e /usr/sbin/policy-rc.d ]; then
         voice_root rm -f /usr/sbin/policy-rc.d
         voice_held=
     fi
@@ -69,18 +66,17 @@ voice_hold_cluster()
 
     case " $* " in
         *" postgresql-"[0-9]*)
-            voice_root mkdir -p "${voice_cluster%/*}"
-            echo 'create_main_cluster = false' > "$voice_list.cluster"
-            voice_root install -m 644 "$voice_list.cluster" "$voice_cluster"
-            rm -f "$voice_list.cluster"
-            voice_held_cluster=1 ;;
+            voice_root mkdir -p "${voice_cluster%/*}" || return 1
+            echo 'create_main_cluster = false' > "$voice_tmp/cluster"
+            voice_held_cluster=1
+            voice_root install -m 644 "$voice_tmp/cluster" "$voice_cluster" ;;
     esac
 }
 
 
 voice_release_cluster()
 {
-    if [ -n "$voice_held_cluster" ]; then
+    if [ -n "$voice_held_cluster" ] && [ -e "$voice_cluster" ]; then
         voice_root rm -f "$voice_cluster"
         voice_held_cluster=
     fi
@@ -89,6 +85,12 @@ voice_release_cluster()
 
 voice_disable_nginx()
 {
+    if [ -z "$voice_new_nginx" ] || [ ! -e /usr/sbin/nginx ]; then
+        return 0
+    fi
+
+    voice_new_nginx=
+
     if [ -d /run/systemd/system ]; then
         voice_root systemctl disable --now nginx.service
     else
@@ -100,51 +102,67 @@ voice_disable_nginx()
 }
 
 
-voice_install()
+voice_tidy()
 {
-    voice_list=$(mktemp "${TMPDIR:-/tmp}/voice-install-XXXXXX") || return 1
-    voice_wanted=$(voice_missing "$@")
+    trap '' HUP INT TERM
 
-    if [ -z "$voice_wanted" ]; then
-        rm -f "$voice_list"
-        return 0
-    fi
-
-    # shellcheck disable=SC2086
-    set -- $voice_wanted
-
-    echo "installing: $*" >&2
-
-    voice_had_nginx=$(dpkg-query -W -f '${db:Status-Status}' nginx \
-                      2>/dev/null) || :
-    voice_held=
-    voice_held_cluster=
-
-    trap 'voice_release_services; voice_release_cluster; rm -f "$voice_list"; exit 1' HUP INT TERM
-    voice_hold_services
-    voice_hold_cluster "$@"
-
-    if voice_root apt-get -q update > "$voice_list" 2>&1 \
-        && voice_root env DEBIAN_FRONTEND=noninteractive \
-            apt-get -qy -o DPkg::Lock::Timeout=300 \
-            install --no-install-recommends "$@" >> "$voice_list" 2>&1
-    then
-        voice_rc=0
-    else
-        voice_rc=1
-        tail -n 20 "$voice_list" >&2
-        echo "${0##*/}: could not install: $*" >&2
-    fi
-
+    rm -rf "$voice_tmp"
     voice_release_services
     voice_release_cluster
-    trap - HUP INT TERM
+    voice_disable_nginx
+}
 
-    if [ "$voice_had_nginx" != installed ] && [ -e /usr/sbin/nginx ]; then
-        voice_disable_nginx
+
+voice_install()
+{
+    voice_tmp=
+    voice_held=
+    voice_held_cluster=
+    voice_new_nginx=
+
+    # on Ctrl-C, and where a step fails under "set -e"
+
+    trap voice_tidy EXIT
+    trap 'exit 1' HUP INT TERM
+
+    voice_tmp=$(mktemp -d "${TMPDIR:-/tmp}/voice-install-XXXXXX") || return 1
+    voice_wanted=$(voice_missing "$@")
+    voice_rc=0
+
+    if [ -n "$voice_wanted" ]; then
+        # shellcheck disable=SC2086
+        voice_apt_install $voice_wanted || voice_rc=1
     fi
 
-    rm -f "$voice_list"
+    voice_tidy
+    trap - EXIT HUP INT TERM
 
     return $voice_rc
+}
+
+
+voice_apt_install()
+{
+    echo "installing: $*" >&2
+
+    # it may come as a dependency
+
+    if ! dpkg-query -W -f '${db:Status-Status}' nginx 2>/dev/null \
+        | grep -qx installed
+    then
+        voice_new_nginx=1
+    fi
+
+    voice_hold_services || return 1
+    voice_hold_cluster "$@" || return 1
+
+    if ! voice_root apt-get -q update > "$voice_tmp/log" 2>&1 \
+        || ! voice_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get -qy -o DPkg::Lock::Timeout=300 \
+            install --no-install-recommends "$@" >> "$voice_tmp/log" 2>&1
+    then
+        tail -n 20 "$voice_tmp/log" >&2
+        echo "${0##*/}: could not install: $*" >&2
+        return 1
+    fi
 }
