@@ -282,7 +282,9 @@ ngx_http_voice_warm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         ms = to ? ngx_parse_time(&time, 0) : NGX_ERROR;
 
-        if (ms == NGX_ERROR) {
+        /* without a pause who waits for a piece would do nothing else */
+
+        if (ms == NGX_ERROR || (ms == 0 && to == &vmcf->warm.pause)) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%V\"", &value[i]);
             return NGX_CONF_ERROR;

@@ -112,6 +112,7 @@ my ($poor, $moody) = alone("$on pause=5s",
     my %bad = (
         'maybe'        => qr/"voice_warm" .*is either "on" or "off"/,
         'on pause=x'   => qr/invalid parameter "pause=x"/,
+        'on pause=0'   => qr/invalid parameter "pause=0"/,
         'on interval=' => qr/invalid parameter "interval="/,
         'on pace=1s'   => qr/invalid parameter "pace=1s"/,
     );
