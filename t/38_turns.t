@@ -38,10 +38,12 @@ my $scene = Voice::Scene->new(
             fallback => { say => 'I give up.' }, keys => {},
             rules => [$base{rules}[0]]),
         'short.json' => flow(name => 'short', limits => { turns => 2 }),
+        'keys.json' => flow(name => 'keys', keys => { 5 => 'wait' },
+                            limits => { turns => 3 }),
     },
     http_directives => { voice_number => [
         'default flow=general', '+15005550001 flow=lonely',
-        '+15005550002 flow=short' ] },
+        '+15005550002 flow=short', '+15005550003 flow=keys' ] },
     variants => { brief => 'voice_max_duration 1s;' },
 );
 
@@ -127,6 +129,21 @@ for my $confidence (0.5, 1, '0.0', '', 'high', '.9', '1e-3') {
 
     is "@roles", 'system assistant user assistant user',
         'a moment: the model knows of it';
+}
+
+{
+    my $call = $scene->call('/', to => '+15005550003', lines => [
+        { digits => '5' }, 'hello', map { { digits => '5' } } 1 .. 3 ]);
+    my ($request) = grep { $_->{body}{messages}[-1]{content} eq 'hello' }
+        reverse @{ $scene->model->requests };
+    my @roles = map { $_->{role} } @{ $request->{body}{messages} };
+
+    is "@roles", 'system assistant user assistant user',
+        'a moment by key: the model knows of it';
+    like Voice::Scene::words($call),
+        qr/Take your time\. Hello! .* How can I help\? \Q$goodbye\E$/,
+        'a moment by key: a turn like any other, and the last one ends';
+    is $call->reason, 'hangup', 'a moment by key: and the call ends';
 }
 
 # --- the last turn ----------------------------------------------------------

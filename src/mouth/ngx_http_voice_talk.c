@@ -202,11 +202,17 @@ ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
     words = ngx_http_voice_hook_param(hook, "SpeechResult");
     digits = ngx_http_voice_hook_param(hook, "Digits");
 
+    action = NGX_VOICE_ACTION_NONE;
+
     if (digits.len) {
 
         action = ngx_voice_flow_key(flow, digits.data[0]);
 
-        if (action != NGX_VOICE_ACTION_NONE) {
+        /* who asks for time goes on: that is a turn like any other */
+
+        if (action != NGX_VOICE_ACTION_NONE
+            && action != NGX_VOICE_ACTION_WAIT)
+        {
             return ngx_http_voice_talk_act(pace, action, NULL);
         }
 
@@ -242,6 +248,10 @@ ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
 
     if (hook->step.turn > ngx_http_voice_talk_turns(pace)) {
         return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_GOODBYE, NULL);
+    }
+
+    if (action == NGX_VOICE_ACTION_WAIT) {
+        return ngx_http_voice_talk_act(pace, action, NULL);
     }
 
     rule = ngx_voice_flow_match(flow, &words);
@@ -321,6 +331,10 @@ static ngx_int_t
 ngx_http_voice_talk_patience(ngx_http_voice_pace_t *pace,
     ngx_voice_line_t *line)
 {
+    if (ngx_http_voice_talk_last(pace)) {
+        return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_GOODBYE, NULL);
+    }
+
     pace->hook->state = "patience";
     pace->reply.patient = 1;
 
