@@ -131,17 +131,8 @@ ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
     answer = ngx_voice_answer_own(zone, sid, turn, &call);
 
     if (answer) {
-        answer->owner = 0;
 
-        if (ok) {
-            answer->state = NGX_VOICE_ANSWER_DONE;
-            call->view.failures = 0;
-
-        } else {
-            answer->state = NGX_VOICE_ANSWER_FAILED;
-            call->view.failures++;
-            zone->sh->counters.failed_turns++;
-        }
+        /* while it runs, what makes room for the words spares the call */
 
         if (text == NULL) {
 
@@ -153,6 +144,18 @@ ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
             ngx_voice_call_append(zone, call, answer->turn,
                                   NGX_VOICE_ROLE_ASSISTANT, text->data,
                                   text->len, limit);
+        }
+
+        answer->owner = 0;
+
+        if (ok) {
+            answer->state = NGX_VOICE_ANSWER_DONE;
+            call->view.failures = 0;
+
+        } else {
+            answer->state = NGX_VOICE_ANSWER_FAILED;
+            call->view.failures++;
+            zone->sh->counters.failed_turns++;
         }
 
         ngx_voice_call_notify(zone, sid);
