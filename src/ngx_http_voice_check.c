@@ -170,14 +170,19 @@ ngx_http_voice_check_connections(ngx_conf_t *cf,
     ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
                                            ngx_core_module);
 
+    if (ccf->worker_processes == NGX_CONF_UNSET) {
+
+        /* it may stand behind, too */
+        return NGX_OK;
+    }
+
     connections = ecf->connections;
 
     if (connections == NGX_CONF_UNSET_UINT) {
         connections = NGX_HTTP_VOICE_CONNECTIONS;
     }
 
-    workers = (ccf->worker_processes == NGX_CONF_UNSET)
-              ? 1 : ccf->worker_processes;
+    workers = ccf->worker_processes;
 
     if (vmcf->max_calls * NGX_HTTP_VOICE_CALL_CONNECTIONS
         <= connections * workers)

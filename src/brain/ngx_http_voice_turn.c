@@ -408,7 +408,12 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
                           "\"%V\"", &chat->model->uri, &turn->sid);
         }
 
-        /* the next one in the order of preference */
+        /* the next one in the order of preference, and nothing of this one */
+
+        turn->pieces = NULL;
+        turn->last = &turn->pieces;
+        turn->size = 0;
+        turn->over = 0;
 
         ngx_voice_sentence_init(&turn->sentence, turn->sentence.buf,
                                 turn->sentence.size,

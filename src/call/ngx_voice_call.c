@@ -31,6 +31,8 @@
 
 
 static ngx_int_t ngx_voice_call_evict_idle(ngx_voice_zone_t *zone);
+static void ngx_voice_call_show(ngx_voice_call_node_t *call,
+    ngx_voice_call_view_t *view);
 static ngx_uint_t ngx_voice_call_room(ngx_voice_zone_t *zone);
 static ngx_voice_call_node_t *ngx_voice_call_create(ngx_voice_zone_t *zone,
     ngx_voice_call_new_t *new);
@@ -115,14 +117,12 @@ ngx_voice_call_claim(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new,
             claim = NGX_VOICE_CLAIM_RUN;
         }
 
-        *view = call->view;
-        view->answering = (call->answer != NULL);
+        ngx_voice_call_show(call, view);
         goto done;
     }
 
     if (ngx_voice_step_stale(call, step)) {
-        *view = call->view;
-        view->answering = (call->answer != NULL);
+        ngx_voice_call_show(call, view);
         claim = NGX_VOICE_CLAIM_STALE;
         goto done;
     }
@@ -259,8 +259,7 @@ ngx_voice_call_look(ngx_voice_zone_t *zone, ngx_str_t *sid,
     call = ngx_voice_call_find(zone, sid);
 
     if (call && !call->ended) {
-        *view = call->view;
-        view->answering = (call->answer != NULL);
+        ngx_voice_call_show(call, view);
         rc = NGX_OK;
     }
 
@@ -324,6 +323,20 @@ ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_log_t *log)
     }
 
     return rc;
+}
+
+
+static void
+ngx_voice_call_show(ngx_voice_call_node_t *call, ngx_voice_call_view_t *view)
+{
+    *view = call->view;
+
+    if (call->answer) {
+        view->answering = 1;
+
+        /* the first one after the webhook that began the turn is 1 */
+        view->rest = ngx_max(call->answer->step, 1);
+    }
 }
 
 

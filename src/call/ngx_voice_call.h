@@ -87,6 +87,7 @@ typedef struct {
     ngx_uint_t             failures;  /* failed turns in a row */
     ngx_uint_t             fillers;   /* spoken so far */
     ngx_uint_t             misheard;  /* turns in a row */
+    ngx_uint_t             rest;      /* the step that fetches more of it */
     unsigned               answering:1;  /* part of an answer is to come */
 } ngx_voice_call_view_t;
 

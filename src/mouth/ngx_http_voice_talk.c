@@ -12,10 +12,6 @@
 #include "../brain/ngx_http_voice_turn.h"
 
 
-/* steps of this number and above are not in the order of the others */
-#define NGX_HTTP_VOICE_TALK_ASIDE  1000
-
-
 static ngx_int_t ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace);
 static void ngx_http_voice_talk_said(ngx_http_voice_pace_t *pace,
     ngx_uint_t turn, ngx_str_t *text);
@@ -497,11 +493,7 @@ ngx_http_voice_talk_aside(ngx_http_voice_pace_t *pace)
     if (hook->view.answering) {
         pace->reply.next = NGX_HTTP_VOICE_NEXT_CONTINUE;
         pace->reply.turn = hook->view.turn;
-
-        /* a step that nobody has claimed before */
-
-        pace->reply.step = NGX_HTTP_VOICE_TALK_ASIDE
-                          + (ngx_current_msec & 0xffffff);
+        pace->reply.step = hook->view.rest;
 
         return ngx_http_voice_pace_send(pace);
     }
