@@ -405,8 +405,9 @@ sub asked {
     is join(' ', sort keys %$body), 'max_tokens messages model stream '
         . 'stream_options temperature', 'fields';
     ok $body->{stream}, 'a stream';
-    is_deeply [ %{ $body->{stream_options} } ], ['include_usage', 1],
-        'with usage';
+    # true is an object, or text, as the JSON library at hand has it
+    is_deeply [ map { "$_" } %{ $body->{stream_options} } ],
+        ['include_usage', '1'], 'with usage';
     is $body->{model}, 'test-model', 'model';
     is $body->{max_tokens}, 123, 'max_tokens';
     is $body->{temperature}, 0.4, 'temperature';
