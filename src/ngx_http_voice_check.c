@@ -55,7 +55,6 @@ static ngx_uint_t ngx_http_voice_check_local(struct sockaddr *sa);
 ngx_int_t
 ngx_http_voice_conf_check(ngx_conf_t *cf)
 {
-    ngx_str_t                       *key;
     ngx_uint_t                       i;
     ngx_http_voice_place_t          *place;
     ngx_http_voice_loc_conf_t       *vlcf;
@@ -136,10 +135,7 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
             return NGX_ERROR;
         }
 
-        key = vmcf->keys.elts;
-
         vlcf->speech.uri = conf->tts;
-        vlcf->speech.key = *key;
         vlcf->speech.ctx = place[i].server->ctx;
         vlcf->speech.zone = vmcf->zone;
         vlcf->speech.timeout = conf->speech_timeout;

@@ -405,7 +405,6 @@ like($shown, qr/^model\.max_tokens=300$/m, 'default of a missing key');
 like($shown, qr/^voice\.settings=\{"speed":1\.1,"stability":0\.25,/m,
     'settings as compact JSON');
 like($shown, qr/^extension=wav$/m, 'extension');
-like($shown, qr{^content_type=audio/wav$}m, 'content type');
 like($shown, qr/^listen\.hints=one,two words$/m, 'hints joined');
 like($shown, qr/^listen\.speech_timeout=3$/m, 'speech_timeout');
 like($shown, qr/^listen\.speech_model=phone_call$/m, 'speech_model');

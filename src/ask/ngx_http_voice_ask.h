@@ -58,7 +58,6 @@ struct ngx_http_voice_ask_s {
     ngx_uint_t                   status;    /* without header: the core's */
     ngx_int_t                    rc;        /* of the subrequest */
     ngx_str_t                    content_type;
-    ngx_str_t                    retry_after;
 
     unsigned                     header:1;  /* a header came */
     unsigned                     complete:1; /* the last buffer was seen */

@@ -9,7 +9,6 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_ask.h"
-#include "ngx_http_voice_header.h"
 #include "ngx_http_voice_sink.h"
 
 
@@ -81,9 +80,6 @@ ngx_http_voice_sink_header_filter(ngx_http_request_t *r)
 #if (NGX_HTTP_CACHE)
     ask->cached = r->cached;
 #endif
-
-    (void) ngx_http_voice_header_find(&r->headers_out.headers, "Retry-After",
-                                      &ask->retry_after);
 
     return NGX_OK;
 }

@@ -16,7 +16,6 @@
 
 typedef struct {
     ngx_str_t                    uri;       /* prefix of internal location */
-    ngx_str_t                    key;       /* makes audio ids */
     ngx_http_conf_ctx_t         *ctx;
     ngx_voice_zone_t            *zone;
     ngx_msec_t                   timeout;

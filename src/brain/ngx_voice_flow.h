@@ -157,9 +157,8 @@ ngx_voice_rule_t *ngx_voice_flow_match(ngx_voice_flow_t *flow,
 
 ngx_voice_action_e ngx_voice_flow_key(ngx_voice_flow_t *flow, u_char digit);
 
-/* of an audio format that a flow may name: "mp3", "audio/mpeg" */
+/* of an audio format that a flow may name: "mp3" */
 ngx_str_t ngx_voice_flow_extension(ngx_str_t *format);
-ngx_str_t ngx_voice_flow_content_type(ngx_str_t *format);
 
 
 #endif /* _NGX_VOICE_FLOW_H_INCLUDED_ */

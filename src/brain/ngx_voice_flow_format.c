@@ -8,7 +8,6 @@
 typedef struct {
     const char                  *name;
     const char                  *extension;
-    const char                  *content_type;
 } ngx_voice_flow_format_t;
 
 
@@ -18,15 +17,15 @@ static const ngx_voice_flow_format_t *ngx_voice_flow_find_format(
 
 static const ngx_voice_flow_format_t  ngx_voice_flow_formats[] = {
 
-    { "mp3_22050_32",  "mp3", "audio/mpeg" },
-    { "mp3_44100_32",  "mp3", "audio/mpeg" },
-    { "mp3_44100_64",  "mp3", "audio/mpeg" },
-    { "mp3_44100_96",  "mp3", "audio/mpeg" },
-    { "mp3_44100_128", "mp3", "audio/mpeg" },
-    { "wav_8000",      "wav", "audio/wav" },
-    { "wav_16000",     "wav", "audio/wav" },
+    { "mp3_22050_32",  "mp3" },
+    { "mp3_44100_32",  "mp3" },
+    { "mp3_44100_64",  "mp3" },
+    { "mp3_44100_96",  "mp3" },
+    { "mp3_44100_128", "mp3" },
+    { "wav_8000",      "wav" },
+    { "wav_16000",     "wav" },
 
-    { NULL, NULL, NULL }
+    { NULL, NULL }
 };
 
 
@@ -78,21 +77,6 @@ ngx_voice_flow_extension(ngx_str_t *format)
     f = ngx_voice_flow_find_format(format->data, format->len);
 
     value.data = (u_char *) (f ? f->extension : "");
-    value.len = strlen((char *) value.data);
-
-    return value;
-}
-
-
-ngx_str_t
-ngx_voice_flow_content_type(ngx_str_t *format)
-{
-    ngx_str_t                       value;
-    const ngx_voice_flow_format_t  *f;
-
-    f = ngx_voice_flow_find_format(format->data, format->len);
-
-    value.data = (u_char *) (f ? f->content_type : "");
     value.len = strlen((char *) value.data);
 
     return value;

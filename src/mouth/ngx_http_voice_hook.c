@@ -92,9 +92,6 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     ngx_http_conf_ctx_t *ctx, ngx_http_voice_number_t *number,
     ngx_voice_flow_t *flow, ngx_http_voice_agent_t *agent)
 {
-    ngx_str_t  *key;
-
-    key = conf->keys->elts;
 
     agent->flow = flow;
     agent->zone = conf->zone;
@@ -105,7 +102,6 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     agent->token_timeout = conf->token_timeout;
 
     agent->speech.uri = conf->tts;
-    agent->speech.key = *key;
     agent->speech.ctx = ctx;
     agent->speech.zone = conf->zone;
     agent->speech.timeout = conf->speech_timeout;

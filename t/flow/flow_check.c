@@ -151,8 +151,6 @@ show(ngx_voice_flow_t *flow)
     value = ngx_voice_flow_extension(&flow->voice.format);
     show_text("extension", &value);
 
-    value = ngx_voice_flow_content_type(&flow->voice.format);
-    show_text("content_type", &value);
 
     show_text("listen.hints", &flow->listen.hints);
     show_number("listen.timeout", flow->listen.timeout);

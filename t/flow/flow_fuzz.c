@@ -80,9 +80,6 @@ check_flow(ngx_voice_flow_t *flow, ngx_pool_t *pool, ngx_str_t *text)
     value = ngx_voice_flow_extension(&flow->voice.format);
     check(value.len > 0);
 
-    value = ngx_voice_flow_content_type(&flow->voice.format);
-    check(value.len > 0);
-
     check(flow->limits.turns >= 1 && flow->limits.turns <= 1000);
 
     ngx_str_set(&words, "okay thank you, goodbye aaaaaaaaaaaaaaaaaaaaaaaa");
