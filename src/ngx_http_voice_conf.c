@@ -511,10 +511,12 @@ ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 ngx_http_voice_place_t *
-ngx_http_voice_conf_place(ngx_conf_t *cf, void *conf)
+ngx_http_voice_conf_place(ngx_conf_t *cf, void *conf,
+    ngx_http_handler_pt handler)
 {
     ngx_http_voice_loc_conf_t *vlcf = conf;
 
+    ngx_str_t                   *value;
     ngx_http_voice_place_t      *place;
     ngx_http_voice_main_conf_t  *vmcf;
 
@@ -537,16 +539,19 @@ ngx_http_voice_conf_place(ngx_conf_t *cf, void *conf)
     place->file = cf->conf_file->file.name.data;
     place->line = cf->conf_file->line;
 
-    return place;
-}
+    if (place->location->handler) {
+        value = cf->args->elts;
 
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" directive conflicts with another handler "
+                           "of the location", &value[0]);
+        return NULL;
+    }
 
-void
-ngx_http_voice_conf_handle(ngx_http_voice_place_t *place,
-    ngx_http_handler_pt handler)
-{
     place->handler = handler;
     place->location->handler = handler;
+
+    return place;
 }
 
 

@@ -81,10 +81,11 @@ char *ngx_http_voice_auth_token(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_voice_llm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* notes a location with a handler of ours; NULL without memory */
-ngx_http_voice_place_t *ngx_http_voice_conf_place(ngx_conf_t *cf,
-    void *conf);
-void ngx_http_voice_conf_handle(ngx_http_voice_place_t *place,
+/*
+ * Makes a location answer by a handler of ours, and notes it; NULL after a log
+ * line when it has another one, or without memory.
+ */
+ngx_http_voice_place_t *ngx_http_voice_conf_place(ngx_conf_t *cf, void *conf,
     ngx_http_handler_pt handler);
 
 

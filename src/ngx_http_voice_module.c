@@ -295,13 +295,10 @@ ngx_http_voice_webhook_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t               *value;
     ngx_http_voice_place_t  *place;
 
-    place = ngx_http_voice_conf_place(cf, conf);
+    place = ngx_http_voice_conf_place(cf, conf,
+                                      ngx_http_voice_webhook_handler);
     if (place == NULL) {
         return NGX_CONF_ERROR;
-    }
-
-    if (place->location->handler) {
-        return "conflicts with another handler of the location";
     }
 
     if (cf->args->nelts == 2) {
@@ -317,7 +314,6 @@ ngx_http_voice_webhook_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     place->webhook = 1;
-    ngx_http_voice_conf_handle(place, ngx_http_voice_webhook_handler);
 
     return NGX_CONF_OK;
 }
@@ -328,17 +324,13 @@ ngx_http_voice_audio_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_voice_place_t  *place;
 
-    place = ngx_http_voice_conf_place(cf, conf);
+    place = ngx_http_voice_conf_place(cf, conf,
+                                      ngx_http_voice_audio_handler);
     if (place == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    if (place->location->handler) {
-        return "conflicts with another handler of the location";
-    }
-
     place->audio = 1;
-    ngx_http_voice_conf_handle(place, ngx_http_voice_audio_handler);
 
     return NGX_CONF_OK;
 }
@@ -347,20 +339,8 @@ ngx_http_voice_audio_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_http_voice_health_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_voice_place_t  *place;
-
-    place = ngx_http_voice_conf_place(cf, conf);
-    if (place == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (place->location->handler) {
-        return "conflicts with another handler of the location";
-    }
-
-    ngx_http_voice_conf_handle(place, ngx_http_voice_health_handler);
-
-    return NGX_CONF_OK;
+    return ngx_http_voice_conf_place(cf, conf, ngx_http_voice_health_handler)
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
