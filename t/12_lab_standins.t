@@ -83,6 +83,33 @@ sub words {
 }
 
 
+# The calls of a stream, put together by index
+
+sub calls {
+    my ($r) = @_;
+    my @calls;
+
+    for my $line (split /\n/, $r->{body} // '') {
+        next if $line !~ /\Adata: (\{.*)/;
+        my $json = eval { decode_json($1) } or next;
+
+        for my $part (map { @{ $_->{delta}{tool_calls} || [] } }
+                          @{ $json->{choices} || [] })
+        {
+            my $call = $calls[ $part->{index} // 0 ] //= { arguments => '' };
+            my $function = $part->{function};
+
+            $call->{pieces}++;
+            $call->{id} = $part->{id} if exists $part->{id};
+            $call->{name} = $function->{name} if exists $function->{name};
+            $call->{arguments} .= $function->{arguments};
+        }
+    }
+
+    return @calls;
+}
+
+
 sub armed {
     my ($server, $fault, $match, $times) = @_;
 
@@ -127,6 +154,98 @@ my $hello = 'Hello! It is good to hear you. How can I help?';
 
     is(chat({}, { headers => { 'Content-Type' => 'application/json' } })
            ->{status}, 401, 'no key');
+}
+
+# tools
+
+{
+    my @tools = map { +{ type => 'function', function => { name => $_,
+        parameters => { type => 'object', properties => {} } } } }
+        qw(weather note);
+    my $two = [{ name => 'weather', arguments => { town => 'Bremen' } },
+               { name => 'note', arguments => '{"broken":', id => 'call_x' }];
+    my ($words, $seen, $offered);
+    my $before = $model->reply;
+    my $r;
+
+    $model->reply(sub {
+        ($words, $seen, $offered) = @_;
+        return $seen->[-1]{role} eq 'tool' ? 'It rains.'
+            : { say => 'One moment.', calls => $two };
+    });
+
+    $r = chat({ tools => \@tools });
+    is_deeply([map { $_->{function}{name} } @$offered], ['weather', 'note'],
+              'the reply sees what is offered');
+    is(words($r), 'One moment.', 'calls: words before them');
+    like($r->{body}, qr/"finish_reason":"tool_calls"/, 'calls: finish');
+
+    my @calls = calls($r);
+
+    is($calls[0]{name}, 'weather', 'first call');
+    is($calls[0]{arguments}, '{"town":"Bremen"}', 'its arguments');
+    like($calls[0]{id}, qr/\Acall_/, 'its id');
+    cmp_ok($calls[0]{pieces}, '>', 2, 'in pieces');
+    is("$calls[1]{id} $calls[1]{arguments}", 'call_x {"broken":', 'second');
+
+    my $message = decode_json(chat({ tools => \@tools, stream => \0 })
+                                  ->{body})->{choices}[0]{message};
+
+    is($message->{content}, 'One moment.', 'plain: words');
+    is_deeply([map { $_->{function}{name} } @{ $message->{tool_calls} }],
+              ['weather', 'note'], 'plain: calls');
+
+    my @asked = ({ role => 'user', content => 'and the weather?' },
+                 { role => 'assistant', content => undef,
+                   tool_calls => $message->{tool_calls} });
+    my @told = map { +{ role => 'tool', tool_call_id => $_->{id},
+                       content => '{}' } } @{ $message->{tool_calls} };
+
+    is(words(chat({ tools => \@tools, messages => [@asked, @told] })),
+       'It rains.', 'results are heard');
+    is($words, 'and the weather?', 'with the words before them');
+
+    for my $bad (['choice without tools', { tool_choice => 'auto' }],
+                 ['parallel without tools', { parallel_tool_calls => \0 }],
+                 ['no tools', { tools => [] }],
+                 ['a tool without name', { tools => [{ type => 'function',
+                     function => {} }] }],
+                 ['a tool twice', { tools => [@tools[0, 0]] }],
+                 ['unknown choice', { tools => \@tools, tool_choice => {
+                     type => 'function', function => { name => 'x' } } }],
+                 ['call without result', { messages => [@asked, $told[0]] }],
+                 ['result without call', { messages => [$asked[0], $told[0]] }],
+                 ['words in between', { messages => [@asked, $told[0],
+                     $asked[0], $told[1]] }],
+                 ['a call without id', { messages => [$asked[0],
+                     { role => 'assistant', content => undef, tool_calls =>
+                       [{ type => 'function', function => { name => 'note',
+                          arguments => '{}' } }] }] }])
+    {
+        is(chat($bad->[1])->{status}, 400, "refused: $bad->[0]");
+    }
+
+    armed($model, { whole_calls => 1, no_ids => 1 });
+    @calls = calls(chat({ tools => \@tools }));
+    is_deeply([map { [$_->{pieces}, $_->{id}] } @calls],
+              [[1, undef], [1, undef]], 'whole calls without ids');
+
+    armed($model, { amid => 'cut' });
+    @calls = calls(chat({ tools => \@tools }));
+    is(scalar @calls, 1, 'cut amid the first call');
+    like($calls[0]{arguments}, qr/\A\{"to.*[^\}]\z/, 'and its arguments');
+
+    armed($model, { amid => 'stall' });
+    $r = chat({ tools => \@tools }, { fragment => 'rt=200&rc=0' });
+    is($r->{error}{kind}, 'partial', 'stalled amid the first call');
+
+    armed($model, { calls => [$two->[0]] });
+    @calls = calls($r = chat({ tools => \@tools }));
+    is_deeply([words($r), map { $_->{name} } @calls], ['', 'weather'],
+              'calls of a fault, without words');
+
+    $model->reply($before);
+    $model->faults->clear;
 }
 
 # faults that both have, shown on the model

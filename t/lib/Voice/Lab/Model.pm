@@ -11,6 +11,12 @@ has key         => undef;         # Bearer key to insist on
 has first_token => 0;             # seconds
 has token       => 0;             # seconds between the words
 has models      => undef;         # known names; undef: any
+
+# reply($words, $messages, $tools): the caller's last words, what was sent of
+# the conversation, and what the model may call (an array, empty without).
+# It returns the text, or { say => text, calls => [{ name, arguments, id }] }:
+# say is what is written before the calls and may be left out, arguments is a
+# hash or a string that is sent as it is, an id is made up where there is none.
 has reply       => sub { \&Voice::Lab::FrontDesk::reply };
 
 my %fields = map { $_ => 1 } qw(model messages max_completion_tokens
@@ -79,7 +85,56 @@ sub wrong ($self, $c, $body) {
         if defined $body->{temperature}
            && ($body->{temperature} < 0 || $body->{temperature} > 2);
 
-    return $self->_messages($body->{messages});
+    my @wrong = $self->_tools($body);
+
+    return @wrong ? @wrong : $self->_messages($body->{messages});
+}
+
+
+my $name = qr/\A[A-Za-z0-9_-]{1,64}\z/;
+
+
+sub _tools ($self, $body) {
+    my $tools = $body->{tools};
+
+    if (!exists $body->{tools}) {
+        for my $field (qw(tool_choice parallel_tool_calls)) {
+            return (400, 'invalid_value', "$field is only allowed when tools "
+                    . 'are specified', $field) if exists $body->{$field};
+        }
+        return;
+    }
+
+    return (400, 'invalid_type', 'tools', 'tools')
+        if ref $tools ne 'ARRAY' || !@$tools || @$tools > 128;
+
+    my %declared;
+
+    for my $i (0 .. $#$tools) {
+        my $tool = $tools->[$i];
+        my $param = "tools[$i]";
+        my $function = ref $tool eq 'HASH' ? $tool->{function} : undef;
+
+        return (400, 'invalid_value', 'no function', $param)
+            if ref $function ne 'HASH' || ($tool->{type} // '') ne 'function';
+        return (400, 'invalid_value', 'name', "$param.function.name")
+            if ($function->{name} // '') !~ $name;
+        return (400, 'invalid_value', 'declared twice', "$param.function.name")
+            if $declared{ $function->{name} }++;
+        return (400, 'invalid_function_parameters', 'schema',
+                "$param.function.parameters")
+            if exists $function->{parameters}
+               && (ref $function->{parameters} ne 'HASH'
+                   || ($function->{parameters}{type} // '') ne 'object');
+    }
+
+    my $choice = $body->{tool_choice};
+
+    return if !defined $choice || !ref $choice
+              && $choice =~ /\A(?:none|auto|required)\z/;
+    return if ref $choice eq 'HASH' && ref $choice->{function} eq 'HASH'
+              && $declared{ $choice->{function}{name} // '' };
+    return (400, 'invalid_value', 'tool_choice', 'tool_choice');
 }
 
 
@@ -109,10 +164,28 @@ sub _messages ($self, $messages) {
         return (400, 'invalid_value', 'an answer to no call', $param)
             if $role eq 'tool' && !delete $pending{ $m->{tool_call_id} // '' };
 
-        %pending = map { $_->{id} => 1 } @{ $m->{tool_calls} || [] }
-            if $role eq 'assistant';
+        next if !exists $m->{tool_calls};
+
+        return (400, 'invalid_value', 'tool_calls', "$param.tool_calls")
+            if $role ne 'assistant' || ref $m->{tool_calls} ne 'ARRAY'
+               || !@{ $m->{tool_calls} };
+
+        for my $call (@{ $m->{tool_calls} }) {
+            my $function = ref $call eq 'HASH' ? $call->{function} : undef;
+
+            return (400, 'invalid_value', 'a call', "$param.tool_calls")
+                if ref $function ne 'HASH' || ($call->{id} // '') eq ''
+                   || ($call->{type} // '') ne 'function'
+                   || ($function->{name} // '') !~ $name
+                   || !defined $function->{arguments}
+                   || ref $function->{arguments};
+            return (400, 'invalid_value', 'an id twice', "$param.tool_calls")
+                if $pending{ $call->{id} }++;
+        }
     }
 
+    return (400, 'invalid_value', 'a tool call has no answer', 'messages')
+        if %pending;
     return;
 }
 
@@ -128,13 +201,16 @@ sub chat ($self, $c) {
         return $self->refuse($c, @wrong);
     }
 
-    my $reply = $fault->{say} // $self->reply->($text, $body->{messages});
+    my $reply = grep({ exists $fault->{$_} } qw(say calls)) ? $fault
+        : $self->reply->($text, $body->{messages}, $body->{tools} || []);
 
-    $reply = '' if $fault->{empty};
+    $reply = { say => $reply } if !ref $reply;
+    $reply = {} if $fault->{empty};
+    $note->{calls} = my $calls = $self->_calls($note, $reply->{calls} || []);
 
     my $limit = $body->{max_completion_tokens} // $body->{max_tokens};
-    my @words = $reply =~ /\s*\S+/g;
-    my $finish = $fault->{finish} // 'stop';
+    my @words = ($reply->{say} // '') =~ /\s*\S+/g;
+    my $finish = $fault->{finish} // (@$calls ? 'tool_calls' : 'stop');
 
     if ($limit && @words > $limit) {
         $finish = 'length';
@@ -147,15 +223,16 @@ sub chat ($self, $c) {
     my %usage = (prompt_tokens => $prompt, completion_tokens => scalar @words,
                  total_tokens => $prompt + @words);
 
-    return $self->_stream($c, $note, $body, \@words, $finish, \%usage)
+    return $self->_stream($c, $note, $body, \@words, $finish, \%usage, $calls)
         if $body->{stream} && !$fault->{plain};
 
     my $json = encode_json({
         id => $self->_id($note), object => 'chat.completion',
         created => int $note->{at}, model => $body->{model},
         choices => [{ index => 0, logprobs => undef, message => {
-            role => 'assistant', content => join('', @words),
-            refusal => undef, annotations => [] },
+            role => 'assistant', refusal => undef, annotations => [],
+            content => @words || !@$calls ? join('', @words) : undef,
+            @$calls ? (tool_calls => $calls) : () },
             finish_reason => $finish }],
         usage => \%usage, service_tier => 'default',
         system_fingerprint => 'fp_lab' });
@@ -176,7 +253,42 @@ sub _headers ($self, $note) {
 }
 
 
-sub _stream ($self, $c, $note, $body, $words, $finish, $usage) {
+# Calls as the API spells them; a fault's spelling is that of other servers.
+
+sub _calls ($self, $note, $calls) {
+    my $fault = $note->{fault};
+    my $n = 0;
+
+    return [ map {
+        my $arguments = $_->{arguments} // {};
+
+        $n++;
+        $arguments = encode_json($arguments)
+            if ref $arguments && !$fault->{object_arguments};
+
+        +{ $fault->{no_ids} ? () : (id => $_->{id} // "call_lab$note->{n}_$n"),
+           type => 'function',
+           function => { name => $_->{name}, arguments => $arguments } };
+    } @$calls ];
+}
+
+
+# What a stream makes of one: the head, then its arguments in pieces.
+
+sub _fragments ($fault, $call, $index) {
+    my $function = $call->{function};
+    my @index = $fault->{no_index} ? ()
+              : (index => $fault->{same_index} ? 0 : $index);
+
+    return { @index, %$call } if $fault->{whole_calls}
+                                 || ref $function->{arguments};
+    return ({ @index, %$call, function => { %$function, arguments => '' } },
+            map { +{ @index, function => { arguments => $_ } } }
+                unpack '(a6)*', $function->{arguments});
+}
+
+
+sub _stream ($self, $c, $note, $body, $words, $finish, $usage, $calls) {
     my $fault = $note->{fault};
     my $asked = ($body->{stream_options} || {})->{include_usage};
     my $eol   = $fault->{crlf} ? "\r\n" : $fault->{cr} ? "\r" : "\n";
@@ -197,6 +309,18 @@ sub _stream ($self, $c, $note, $body, $words, $finish, $usage) {
     my @pieces = ($delta->({ role => 'assistant', content => '',
                              refusal => undef }),
                   map { $delta->({ content => $_ }) } @$words);
+
+    for my $i (0 .. $#$calls) {
+        my @parts = map { $delta->({ tool_calls => [$_] }) }
+                        _fragments($fault, $calls->[$i], $i);
+
+        # Amid the arguments of the first
+        $note->{fault} = $fault = { %$fault,
+            $fault->{amid} => @pieces + 1 + int @parts / 2 }
+            if $fault->{amid} && !$i;
+        push @pieces, @parts;
+    }
+
     my $failed = $fault->{error_event};
 
     if (defined $failed) {
