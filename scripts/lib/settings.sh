@@ -25,10 +25,11 @@ settings_keys()
 }
 
 
-# Workers run as www-data when root starts nginx, and open the speech cache
-# and temporary files themselves.  They can not reach below /root or another
-# closed folder: then those files, and only those, live under /var/tmp.  The
-# alternative, workers as root, would be a poor thing to show.
+# Workers run as www-data when root starts nginx, and PostgreSQL as postgres;
+# they open their files themselves.  They can not reach below /root or another
+# closed folder, and the path of a socket may not be long: then those files,
+# and only those, live under /var/tmp.  The alternative, workers as root,
+# would be a poor thing to show.
 
 settings_work()
 {
@@ -39,23 +40,25 @@ settings_work()
         VOICE_USER='user www-data;'
 
         chmod 711 "$VOICE_VAR"
+    fi
 
-        if ! setpriv --reuid www-data --regid www-data --clear-groups \
-            test -x "$VOICE_VAR"
+    if [ "$(printf %s "$VOICE_WORK" | wc -c)" -gt 80 ] \
+        || [ "$(id -u)" = 0 ] \
+            && ! setpriv --reuid www-data --regid www-data --clear-groups \
+                   test -x "$VOICE_VAR"
+    then
+        if [ -s "$VOICE_VAR/work.path" ]; then
+            VOICE_WORK=$(cat "$VOICE_VAR/work.path")
+        fi
+
+        # only a folder of one's own: others may write to /var/tmp
+
+        if [ ! -d "$VOICE_WORK" ] || [ -L "$VOICE_WORK" ] \
+            || [ "$(stat -c %u "$VOICE_WORK")" != "$(id -u)" ] \
+            || [ "${VOICE_WORK#/var/tmp/}" = "$VOICE_WORK" ]
         then
-            if [ -s "$VOICE_VAR/work.path" ]; then
-                VOICE_WORK=$(cat "$VOICE_VAR/work.path")
-            fi
-
-            # only a folder of root's: others may write to /var/tmp
-
-            if [ ! -d "$VOICE_WORK" ] || [ -L "$VOICE_WORK" ] \
-                || [ "$(stat -c %u "$VOICE_WORK")" != 0 ] \
-                || [ "${VOICE_WORK#/var/tmp/}" = "$VOICE_WORK" ]
-            then
-                VOICE_WORK=$(mktemp -d /var/tmp/voice-edge-XXXXXX)
-                echo "$VOICE_WORK" > "$VOICE_VAR/work.path"
-            fi
+            VOICE_WORK=$(mktemp -d /var/tmp/voice-edge-XXXXXX)
+            echo "$VOICE_WORK" > "$VOICE_VAR/work.path"
         fi
     fi
 
@@ -64,6 +67,39 @@ settings_work()
     if [ "$(id -u)" = 0 ]; then
         chmod 711 "$VOICE_WORK"
     fi
+}
+
+
+# The database: a private one with the demo, or the one that DATABASE_URL names,
+# which gets what scripts/migrate does and nothing else.
+
+settings_database()
+{
+    if [ -n "${DATABASE_URL-}" ]; then
+        database="that of DATABASE_URL"
+        set --
+    else
+        postgres_start
+        database="a private PostgreSQL, two demo tenants"
+        set -- --demo
+    fi
+
+    if ! DATABASE_URL=$DATABASE_URL "$VOICE_ROOT/scripts/migrate" "$@" \
+        > "$VOICE_VAR/log/migrate.log" 2>&1
+    then
+        cat "$VOICE_VAR/log/migrate.log" >&2
+        echo "run: the database is not ready" >&2
+        exit 1
+    fi
+
+    cat "$VOICE_VAR/log/migrate.log" >&2
+
+    if [ $# -gt 0 ]; then
+        VOICE_ORGANIZATION=${VOICE_ORGANIZATION:-$(postgres_query voice \
+            "select id from organizations where domain = 'larkspur-bikes.example'")}
+    fi
+
+    printf '%s\n' "$DATABASE_URL" > "$VOICE_VAR/database"
 }
 
 
@@ -200,7 +236,6 @@ settings_render()
     settings_word TWILIO_ACCOUNT_SID '[A-Za-z0-9]*'
     settings_word TWILIO_PHONE_NUMBER '(\+[0-9]{6,15})?'
     settings_word VOICE_FLOW '[a-z][a-z0-9_]*'
-    settings_word VOICE_VAR '[^"$\\]+'
     settings_word VOICE_FLOWS '[^"$\\]+'
 
     names='VOICE_MODULE VOICE_USER VOICE_VAR VOICE_WORK VOICE_WORKERS
