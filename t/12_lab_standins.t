@@ -214,7 +214,8 @@ my $hello = 'Hello! It is good to hear you. How can I help?';
                  ['unknown choice', { tools => \@tools, tool_choice => {
                      type => 'function', function => { name => 'x' } } }],
                  ['call without result', { messages => [@asked, $told[0]] }],
-                 ['result without call', { messages => [$asked[0], $told[0]] }],
+                 ['result without call', { messages => [$asked[0],
+                     $told[0]] }],
                  ['words in between', { messages => [@asked, $told[0],
                      $asked[0], $told[1]] }],
                  ['a call without id', { messages => [$asked[0],

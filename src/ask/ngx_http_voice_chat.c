@@ -40,9 +40,11 @@ typedef struct {
     size_t                       len;         /* of a whole answer */
     const char                  *cause;
     ngx_msec_t                   heard;       /* when the last bytes came */
+    ngx_voice_chat_calls_t       calls;
 
     unsigned                     form:2;
-    unsigned                     text:1;      /* some came */
+    unsigned                     begun:1;     /* words or a call came */
+    unsigned                     length:1;    /* it had no room for more */
     unsigned                     finish:1;    /* finish_reason or [DONE] */
     unsigned                     enough:1;    /* no more is wanted */
     unsigned                     drain:1;     /* its end is yet to come */
@@ -57,6 +59,7 @@ typedef struct {
 static void ngx_http_voice_chat_data(ngx_http_voice_ask_t *ask, u_char *p,
     size_t len);
 static ngx_int_t ngx_http_voice_chat_event(void *data, ngx_str_t *event);
+static void ngx_http_voice_chat_begun(ngx_http_voice_chat_ctx_t *ctx);
 static void ngx_http_voice_chat_ended(ngx_http_voice_ask_t *ask);
 static void ngx_http_voice_chat_lost(ngx_http_voice_ask_t *ask);
 static void ngx_http_voice_chat_still(ngx_http_voice_chat_ctx_t *ctx);
@@ -95,6 +98,7 @@ ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat, ngx_str_t *body)
 
     ctx->chat = *chat;
     ctx->ask = ask;
+    ctx->calls.pool = ask->pool;
 
     ctx->buf = ngx_palloc(ask->pool, NGX_HTTP_VOICE_CHAT_BUFFER);
     copy->data = ngx_pstrdup(ask->pool, body);
@@ -115,6 +119,7 @@ ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat, ngx_str_t *body)
     ctx->chat.started = ngx_current_msec;
     ctx->chat.prompt_tokens = -1;
     ctx->chat.completion_tokens = -1;
+    ctx->chat.ncalls = 0;
 
     ask->data = ctx;
     ask->on_data = ngx_http_voice_chat_data;
@@ -241,18 +246,7 @@ ngx_http_voice_chat_event(void *data, ngx_str_t *event)
     }
 
     if (d.content.len) {
-
-        if (!ctx->text) {
-            ctx->text = 1;
-            ctx->chat.first_token = ngx_max(1, ngx_current_msec
-                                               - ctx->chat.started);
-
-            /* from here on it is the clock between tokens */
-
-            if (!ctx->timer.posted) {
-                ngx_add_timer(&ctx->timer, ctx->chat.token_timeout);
-            }
-        }
+        ngx_http_voice_chat_begun(ctx);
 
         if (ctx->chat.on_text(ctx->chat.data, &d.content) != NGX_OK) {
             ctx->enough = 1;
@@ -260,8 +254,25 @@ ngx_http_voice_chat_event(void *data, ngx_str_t *event)
         }
     }
 
+    if (d.nparts) {
+        ngx_http_voice_chat_begun(ctx);
+
+        ctx->cause = ngx_voice_chat_calls_add(&ctx->calls, &d);
+
+        if (ctx->cause) {
+            rc = NGX_ABORT;
+            goto done;
+        }
+    }
+
     if (d.finish_reason.len) {
         ctx->finish = 1;
+
+        if (d.finish_reason.len == 6
+            && ngx_memcmp(d.finish_reason.data, "length", 6) == 0)
+        {
+            ctx->length = 1;
+        }
     }
 
     if (d.done) {
@@ -276,6 +287,24 @@ done:
     ngx_voice_chat_delta_free(&d);
 
     return rc;
+}
+
+
+static void
+ngx_http_voice_chat_begun(ngx_http_voice_chat_ctx_t *ctx)
+{
+    if (ctx->begun) {
+        return;
+    }
+
+    ctx->begun = 1;
+    ctx->chat.first_token = ngx_max(1, ngx_current_msec - ctx->chat.started);
+
+    /* from here on it is the clock between tokens */
+
+    if (!ctx->timer.posted) {
+        ngx_add_timer(&ctx->timer, ctx->chat.token_timeout);
+    }
 }
 
 
@@ -366,7 +395,7 @@ ngx_http_voice_chat_timeout(ngx_event_t *ev)
 
         ev->timedout = 0;
 
-        if (ctx->text) {
+        if (ctx->begun) {
 
             /* armed once, moved on only when it fires */
 
@@ -414,6 +443,7 @@ ngx_http_voice_chat_timeout(ngx_event_t *ev)
 static const char *
 ngx_http_voice_chat_cause(ngx_http_voice_chat_ctx_t *ctx)
 {
+    const char            *cause;
     ngx_http_voice_ask_t  *ask;
 
     ask = ctx->ask;
@@ -443,11 +473,30 @@ ngx_http_voice_chat_cause(ngx_http_voice_chat_ctx_t *ctx)
         return "cut";
     }
 
-    if (!ctx->text) {
+    if (!ctx->begun) {
         return "empty";
     }
 
-    return NULL;
+    if (ctx->calls.n == 0 || !ctx->finish) {
+
+        /* of a call that nobody waited for the end of there is no half */
+        return NULL;
+    }
+
+    if (ctx->length) {
+
+        /* it may be the call that is cut */
+        return "length";
+    }
+
+    cause = ngx_voice_chat_calls_end(&ctx->calls);
+
+    if (cause == NULL) {
+        ctx->chat.calls = ctx->calls.calls;
+        ctx->chat.ncalls = ctx->calls.n;
+    }
+
+    return cause;
 }
 
 

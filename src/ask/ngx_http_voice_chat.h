@@ -9,6 +9,7 @@
 
 
 #include "ngx_http_voice_ask.h"
+#include "ngx_voice_chat_call.h"
 #include "../call/ngx_voice_zone.h"
 
 
@@ -28,7 +29,8 @@ typedef ngx_int_t (*ngx_http_voice_chat_text_pt)(void *data, ngx_str_t *text);
 /*
  * Runs once, as an event; cause is NULL when the answer is complete, else a
  * word such as "timeout", "unauthorized", "quota", "rate_limited", "cut".
- * What was heard before a failure was heard.  The chat is gone afterwards.
+ * What was heard before a failure was heard; calls are whole or there are
+ * none.  The chat is gone afterwards.
  */
 typedef void (*ngx_http_voice_chat_done_pt)(void *data,
     ngx_http_voice_chat_t *chat, const char *cause);
@@ -65,6 +67,8 @@ struct ngx_http_voice_chat_s {
     ngx_msec_t                   duration;
     ngx_int_t                    prompt_tokens;      /* -1: unknown */
     ngx_int_t                    completion_tokens;
+    ngx_uint_t                   ncalls;
+    ngx_voice_chat_call_t       *calls;        /* of tools */
 };
 
 

@@ -5,6 +5,7 @@
 
 static void ngx_voice_chat_delta_choice(ngx_voice_chat_delta_t *d,
     cJSON *choice);
+static void ngx_voice_chat_delta_part(ngx_voice_chat_delta_t *d, cJSON *call);
 static void ngx_voice_chat_delta_usage(ngx_voice_chat_delta_t *d,
     cJSON *usage);
 static ngx_int_t ngx_voice_chat_delta_count(cJSON *usage, const char *name);
@@ -100,7 +101,7 @@ ngx_voice_chat_delta_free(ngx_voice_chat_delta_t *d)
 static void
 ngx_voice_chat_delta_choice(ngx_voice_chat_delta_t *d, cJSON *choice)
 {
-    cJSON  *delta, *calls;
+    cJSON  *delta, *calls, *call;
 
     ngx_voice_chat_delta_string(&d->finish_reason,
                      cJSON_GetObjectItemCaseSensitive(choice,
@@ -120,9 +121,67 @@ ngx_voice_chat_delta_choice(ngx_voice_chat_delta_t *d, cJSON *choice)
 
     calls = cJSON_GetObjectItemCaseSensitive(delta, "tool_calls");
 
-    if (cJSON_IsArray(calls) && calls->child) {
-        d->tool_calls = 1;
+    if (!cJSON_IsArray(calls)) {
+        return;
     }
+
+    cJSON_ArrayForEach(call, calls) {
+        ngx_voice_chat_delta_part(d, call);
+    }
+}
+
+
+static void
+ngx_voice_chat_delta_part(ngx_voice_chat_delta_t *d, cJSON *call)
+{
+    char                   *text;
+    cJSON                  *function, *arguments, *index;
+    ngx_voice_chat_part_t  *part;
+
+    function = cJSON_GetObjectItemCaseSensitive(call, "function");
+
+    if (!cJSON_IsObject(function)) {
+        return;
+    }
+
+    if (d->nparts == NGX_VOICE_CHAT_PARTS) {
+        d->excess = 1;
+        return;
+    }
+
+    part = &d->parts[d->nparts++];
+
+    index = cJSON_GetObjectItemCaseSensitive(call, "index");
+
+    part->index = (cJSON_IsNumber(index)
+                   && index->valuedouble >= 0 && index->valuedouble <= 1e6)
+                  ? (ngx_int_t) index->valuedouble : -1;
+
+    ngx_voice_chat_delta_string(&part->id,
+                     cJSON_GetObjectItemCaseSensitive(call, "id"));
+    ngx_voice_chat_delta_string(&part->name,
+                     cJSON_GetObjectItemCaseSensitive(function, "name"));
+
+    arguments = cJSON_GetObjectItemCaseSensitive(function, "arguments");
+
+    if (cJSON_IsObject(arguments)) {
+
+        /* some servers do not wrap them in a string */
+
+        text = cJSON_PrintUnformatted(arguments);
+        arguments = text ? cJSON_CreateString(text) : NULL;
+        cJSON_free(text);
+
+        if (!cJSON_ReplaceItemInObjectCaseSensitive(function, "arguments",
+                                                    arguments))
+        {
+            cJSON_Delete(arguments);
+            d->excess = 1;
+            return;
+        }
+    }
+
+    ngx_voice_chat_delta_string(&part->arguments, arguments);
 }
 
 

@@ -16,6 +16,23 @@
 #include <cjson/cJSON.h>
 
 
+/* parts of calls that one event may bring */
+#define NGX_VOICE_CHAT_PARTS  16
+
+
+/*
+ * A part of a tool call.  A stream spreads a call over many events: name and
+ * id come with the first, arguments in fragments.  What is missing is empty.
+ */
+
+typedef struct {
+    ngx_int_t   index;              /* -1: not told */
+    ngx_str_t   id;
+    ngx_str_t   name;
+    ngx_str_t   arguments;          /* a fragment of JSON text */
+} ngx_voice_chat_part_t;
+
+
 typedef struct {
     ngx_str_t   content;            /* choice 0; may be empty */
     ngx_str_t   finish_reason;      /* empty while there is none */
@@ -31,7 +48,10 @@ typedef struct {
     unsigned    done:1;             /* [DONE] */
     unsigned    error:1;            /* an error inside a 200 stream */
     unsigned    has_usage:1;
-    unsigned    tool_calls:1;
+    unsigned    excess:1;           /* there were more parts than these */
+
+    ngx_uint_t              nparts;
+    ngx_voice_chat_part_t   parts[NGX_VOICE_CHAT_PARTS];
 
     u_char      number[24];         /* spelling of a numeric code */
     cJSON      *json;

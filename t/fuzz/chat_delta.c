@@ -47,7 +47,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     u_char                  *copy, *one, *two;
-    size_t                   size;
+    size_t                   size, i;
     ngx_str_t                event, code, message;
     volatile size_t          sum;
     ngx_voice_chat_delta_t   d;
@@ -66,6 +66,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         sum = touch(&d.content) + touch(&d.finish_reason) + touch(&d.model)
               + touch(&d.error_message) + touch(&d.error_code)
               + touch(&d.error_type);
+
+        CHECK(d.nparts <= NGX_VOICE_CHAT_PARTS);
+
+        for (i = 0; i < d.nparts; i++) {
+            CHECK(d.parts[i].index >= -1);
+            sum += touch(&d.parts[i].id) + touch(&d.parts[i].name)
+                   + touch(&d.parts[i].arguments);
+        }
+
         (void) sum;
 
         CHECK(d.prompt_tokens >= -1 && d.completion_tokens >= -1);

@@ -116,11 +116,6 @@ deltas(void)
        "is unknown");
     ngx_voice_chat_delta_free(&d);
 
-    is_int(parse(S("{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]}}"
-                   "]}")), NGX_OK, "tools");
-    ok(d.tool_calls, "tool calls are seen");
-    ngx_voice_chat_delta_free(&d);
-
     is_int(parse(S("[DONE]")), NGX_OK, "the end");
     ok(d.done && !d.error, "done");
     is_int(parse(S(" [DONE] x")), NGX_OK, "the end, and more");
@@ -143,6 +138,85 @@ deltas(void)
     fails(S("{\"object\":\"error\",\"message\":\"m\",\"type\":\"Bad\","
             "\"code\":400}"), S("400"), S("Bad"), S("m"), "object error");
     fails(S("{\"error\":{}}"), S(""), S(""), S(""), "an empty object");
+}
+
+
+static void
+part(ngx_str_t call, ngx_int_t index, ngx_str_t id, ngx_str_t name,
+    ngx_str_t arguments, const char *what)
+{
+    u_char     buf[512];
+    ngx_str_t  text;
+
+    static const char *const  forms[] = { "delta", "message" };
+
+    for (size_t i = 0; i < 2; i++) {
+        text.data = buf;
+        text.len = snprintf((char *) buf, sizeof(buf), "{\"choices\":[{\"%s\""
+                            ":{\"content\":null,\"tool_calls\":[%.*s]}}]}",
+                            forms[i], (int) call.len, call.data);
+
+        is_int(parse(text), NGX_OK, what);
+        is_int(d.nparts, 1, what);
+        is_int(d.parts[0].index, index, what);
+        is_str(d.parts[0].id, id, what);
+        is_str(d.parts[0].name, name, what);
+        is_str(d.parts[0].arguments, arguments, what);
+        ok(!d.excess, "%s: nothing is left out", what);
+        ngx_voice_chat_delta_free(&d);
+    }
+}
+
+
+static void
+parts(void)
+{
+    size_t  i, n;
+    char    buf[1024];
+
+    part(S("{\"index\":0,\"id\":\"call_7\",\"type\":\"function\","
+           "\"function\":{\"name\":\"hours\",\"arguments\":\"\"}}"),
+         0, S("call_7"), S("hours"), S(""), "the head of a call");
+    part(S("{\"index\":1.0,\"function\":{\"arguments\":\"{\\\"da\"}}"),
+         1, S(""), S(""), S("{\"da"), "a fragment");
+    part(S("{\"id\":\"a\",\"function\":{\"name\":\"b\",\"arguments\":"
+           "{\"c\":[1]}}}"),
+         -1, S("a"), S("b"), S("{\"c\":[1]}"), "arguments as an object");
+    part(S("{\"index\":-3,\"id\":null,\"function\":{\"name\":null,"
+           "\"arguments\":null}}"),
+         -1, S(""), S(""), S(""), "nulls");
+    part(S("{\"index\":\"1\",\"id\":5,\"function\":{\"name\":[],"
+           "\"arguments\":5}}"),
+         -1, S(""), S(""), S(""), "other types");
+
+    is_int(parse(S("{\"choices\":[{\"delta\":{\"content\":\"One.\","
+                   "\"tool_calls\":[{\"index\":0,\"function\":{\"name\":"
+                   "\"a\"}},null,5,{\"index\":1},{\"index\":2,\"function\":"
+                   "{\"name\":\"b\"}}]}}]}")), NGX_OK, "several");
+    is_str(d.content, S("One."), "words beside them");
+    is_int(d.nparts, 2, "what is no call is passed over");
+    is_str(d.parts[1].name, S("b"), "the second");
+    is_int(d.parts[1].index, 2, "its index");
+    ngx_voice_chat_delta_free(&d);
+
+    is_int(parse(S("{\"choices\":[{\"delta\":{\"tool_calls\":{}}}]}")),
+           NGX_OK, "no array");
+    is_int(d.nparts, 0, "no calls");
+    ngx_voice_chat_delta_free(&d);
+
+    n = snprintf(buf, sizeof(buf), "{\"choices\":[{\"delta\":{\"tool_calls\":"
+                 "[{\"function\":{}}");
+
+    for (i = 0; i < NGX_VOICE_CHAT_PARTS; i++) {
+        n += snprintf(buf + n, sizeof(buf) - n, ",{\"function\":{}}");
+    }
+
+    n += snprintf(buf + n, sizeof(buf) - n, "]}}]}");
+
+    is_int(parse((ngx_str_t) { n, (u_char *) buf }), NGX_OK, "too many");
+    is_int(d.nparts, NGX_VOICE_CHAT_PARTS, "there is an end");
+    ok(d.excess, "and it is told");
+    ngx_voice_chat_delta_free(&d);
 }
 
 
@@ -236,6 +310,7 @@ int
 main(void)
 {
     deltas();
+    parts();
     providers();
 
     return done_testing();
