@@ -18,6 +18,7 @@ my $out = `$bench memory words 2>&1`;
 
 is $?, 0, 'ends well' or diag $out;
 like $out, qr/^memory .* \d+\.\d\d  \d+\.\d\d to \d+\.\d\d$/m, 'memory';
+like $out, qr/^words: first ready after .* s \(.*\), last after /m, 'seconds';
 like $out, qr/^words .* \d+\.\d\d  \d+\.\d\d to \d+\.\d\d$/m, 'words';
 
 done_testing();
