@@ -394,13 +394,17 @@ accepted('many', 'inbound-webhook',
         for '[]', '{"CallSid":', '"text"', '{}', '{"CallSid":5}';
     is effects(), $before, 'JSON that is no webhook: no effect';
 
+    # what nobody has signed is not read at all
+    is post($ask->(sid(), body => $_), signature => 'x' x 27 . '=')->status,
+        403, "JSON: unsigned $_" for '{"a":', '[' x 200;
+
     # the query does not make a form anything else
 
     accepted('a form with bodySHA256', 'inbound-webhook?bodySHA256='
              . sha256_hex(''));
     $before = effects();
     is post('inbound-webhook', json => 1, body => Voice::Edge::Client::form(
-            $edge->params(sid())))->status, 400, 'a form called JSON';
+            $edge->params(sid())))->status, 403, 'a form called JSON';
     is effects(), $before, 'a form called JSON: no effect';
 }
 

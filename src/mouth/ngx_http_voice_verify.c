@@ -20,9 +20,9 @@ static ngx_int_t ngx_http_voice_verify_refuse(ngx_http_voice_hook_t *hook,
 
 
 ngx_int_t
-ngx_http_voice_verify(ngx_http_voice_hook_t *hook)
+ngx_http_voice_verify_signature(ngx_http_voice_hook_t *hook)
 {
-    ngx_str_t                       signature, account, *token;
+    ngx_str_t                       signature, *token;
     ngx_uint_t                      i, n;
     ngx_voice_param_t             **scratch;
     ngx_http_request_t             *r;
@@ -31,76 +31,85 @@ ngx_http_voice_verify(ngx_http_voice_hook_t *hook)
     r = hook->request;
     conf = hook->conf;
 
-    if (conf->signature) {
+    if (!conf->signature) {
+        return NGX_OK;
+    }
 
-        if (ngx_http_voice_verify_header(hook, &signature) != NGX_OK) {
-            return NGX_HTTP_FORBIDDEN;
-        }
+    if (ngx_http_voice_verify_header(hook, &signature) != NGX_OK) {
+        return NGX_HTTP_FORBIDDEN;
+    }
 
-        n = 0;
-        scratch = NULL;
+    n = 0;
+    scratch = NULL;
 
-        if (hook->json) {
+    if (hook->json) {
 
-            /* the URL alone would sign any body */
+        /* the URL alone would sign any body */
 
-            switch (ngx_voice_signature_body_sha256(&r->unparsed_uri,
-                                                    hook->body.data,
-                                                    hook->body.len))
-            {
-            case NGX_OK:
-                break;
+        switch (ngx_voice_signature_body_sha256(&r->unparsed_uri,
+                                                hook->body.data,
+                                                hook->body.len))
+        {
+        case NGX_OK:
+            break;
 
-            case NGX_ABORT:
-                return ngx_http_voice_verify_refuse(hook,
+        case NGX_ABORT:
+            return ngx_http_voice_verify_refuse(hook,
                                        "the body is JSON, bodySHA256 is not "
                                        "in the query");
 
-            default: /* NGX_DECLINED */
-                return ngx_http_voice_verify_refuse(hook,
-                                       "bodySHA256 is not the body's");
-            }
-
-        } else if (hook->nparams) {
-            n = hook->nparams;
-
-            scratch = ngx_palloc(r->pool, n * sizeof(ngx_voice_param_t *));
-            if (scratch == NULL) {
-                return NGX_HTTP_INTERNAL_SERVER_ERROR;
-            }
-        }
-
-        token = conf->tokens->elts;
-
-        for (i = 0; i < conf->tokens->nelts; i++) {
-            if (ngx_voice_signature_check(&conf->scheme, &conf->authority,
-                                          &r->unparsed_uri, hook->params, n,
-                                          scratch, &token[i], &signature)
-                == NGX_OK)
-            {
-                break;
-            }
-        }
-
-        if (i == conf->tokens->nelts) {
+        default: /* NGX_DECLINED */
             return ngx_http_voice_verify_refuse(hook,
-                                       "the signature is not that of this "
-                                       "URL, these parameters and a "
-                                       "configured token");
+                                       "bodySHA256 is not the body's");
+        }
+
+    } else if (hook->nparams) {
+        n = hook->nparams;
+
+        scratch = ngx_palloc(r->pool, n * sizeof(ngx_voice_param_t *));
+        if (scratch == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 
-    if (conf->account_sid.len) {
-        account = ngx_http_voice_hook_param(hook, "AccountSid");
+    token = conf->tokens->elts;
 
-        if (account.len != conf->account_sid.len
-            || ngx_memcmp(account.data, conf->account_sid.data, account.len)
-               != 0)
+    for (i = 0; i < conf->tokens->nelts; i++) {
+        if (ngx_voice_signature_check(&conf->scheme, &conf->authority,
+                                      &r->unparsed_uri, hook->params, n,
+                                      scratch, &token[i], &signature)
+            == NGX_OK)
         {
-            return ngx_http_voice_verify_refuse(hook,
+            return NGX_OK;
+        }
+    }
+
+    return ngx_http_voice_verify_refuse(hook,
+                                       "the signature is not that of this "
+                                       "URL, these parameters and a "
+                                       "configured token");
+}
+
+
+ngx_int_t
+ngx_http_voice_verify_account(ngx_http_voice_hook_t *hook)
+{
+    ngx_str_t  account, *wanted;
+
+    wanted = &hook->conf->account_sid;
+
+    if (wanted->len == 0) {
+        return NGX_OK;
+    }
+
+    account = ngx_http_voice_hook_param(hook, "AccountSid");
+
+    if (account.len != wanted->len
+        || ngx_memcmp(account.data, wanted->data, account.len) != 0)
+    {
+        return ngx_http_voice_verify_refuse(hook,
                                        "AccountSid is not the configured "
                                        "account");
-        }
     }
 
     return NGX_OK;

@@ -200,17 +200,30 @@ ngx_http_voice_webhook_process(ngx_http_voice_hook_t *hook)
         return rc;
     }
 
-    rc = hook->json ? ngx_http_voice_webhook_json(hook)
-                    : ngx_http_voice_hook_params(hook);
+    /* a form's parameters are signed, of another body its bytes are */
+
+    rc = hook->json ? NGX_OK : ngx_http_voice_hook_params(hook);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
-    rc = ngx_http_voice_verify(hook);
+    rc = ngx_http_voice_verify_signature(hook);
+
+    if (rc == NGX_OK && hook->json) {
+        rc = ngx_http_voice_webhook_json(hook);
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_voice_verify_account(hook);
+    }
 
     if (rc != NGX_OK) {
-        hook->state = "refused";
+
+        if (rc == NGX_HTTP_FORBIDDEN) {
+            hook->state = "refused";
+        }
+
         return rc;
     }
 
