@@ -33,7 +33,8 @@ my $minimal = {
 
 my $formats = 'mp3_22050_32, mp3_44100_32, mp3_44100_64, mp3_44100_96, '
     . 'mp3_44100_128, wav_8000, wav_16000';
-my $action = 'must be "goodbye" or "human"';
+my $action = 'must be "goodbye", "human" or "wait"';
+my $way_out = 'must be "goodbye" or "human"';
 my $known = 'known are company, agent, language, caller.number, '
     . 'called.number, date, time and weekday';
 my $control = 'must not contain a line break or another control character';
@@ -287,6 +288,22 @@ my @cases = (
         "/keys/0 $human" ],
     [ { '/keys' => { 0 => 'human' }, '/fallback' => { number => $number } },
         'ok' ],
+
+    [ { '/consent' => 'This call is recorded.' }, 'ok' ],
+    [ { '/consent' => '' }, '/consent must not be empty' ],
+    [ { '/consent' => 'For {{caller.number}}.' }, qq{/consent names }
+        . '"{{caller.number}}", which may be missing: write '
+        . '"{{caller.number|alternative}}"' ],
+    [ { '/busy' => { say => 'Later, please.', do => 'goodbye' } }, 'ok' ],
+    [ { '/busy' => {} }, 'ok' ],
+    [ { '/busy' => 'Later.' }, '/busy must be an object' ],
+    [ { '/busy' => { say => ' ' } }, '/busy/say must not be empty' ],
+    [ { '/busy' => { do => 'wait' } }, "/busy/do $way_out" ],
+    [ { '/busy' => { do => 1 } }, "/busy/do $way_out" ],
+    [ { '/busy' => { do => 'human' } }, "/busy/do $human" ],
+    [ { '/busy' => { do => 'human' }, '/fallback' => { number => $number } },
+        'ok' ],
+    [ { '/busy' => { then => 1 } }, '/busy/then is an unknown key' ],
 
     # fallback and limits
     [ { '/fallback' => { after => 11 } },

@@ -482,6 +482,31 @@ sub crowd {
         'a ladder of one rung';
 }
 
+# a URL of the operator's own: a repetition is known by Twilio's token
+
+{
+    my $call = sid();
+    begin($call);
+
+    my ($asked, @body) = (asked());
+    my $say = sub {
+        my ($token, $words) = @_;
+        return ask($call, 'process-speech', params => {
+            SpeechResult => $words },
+            headers => ['I-Twilio-Idempotency-Token' => $token]);
+    };
+
+    is $say->('one', 'the first words')->body,
+        $say->('one', 'the first words')->body, 'the same token: the same';
+    is asked(), $asked + 1, 'and the model was asked once';
+    isnt $say->('two', 'the next words')->body,
+        $say->('one', 'the first words')->body, 'another token: another turn';
+    is asked(), $asked + 2, 'which asks the model';
+    is $say->('one', 'the first words')->body,
+        $say->('one', 'the first words')->body, 'the first is still known';
+    is asked(), $asked + 2, 'and asks nothing';
+}
+
 # rules and keys, without the model
 
 {
@@ -807,7 +832,7 @@ ok $edge->wait_for_old_workers, 'old workers have left';
 ok $edge->quit, 'left by itself';
 
 # A zone that is full, then a bound of the operator's own: calls that are live
-# go on, whoever comes on top hears an apology.
+# go on, whoever comes on top hears that all lines are busy.
 
 $edge = Voice::Edge->new(
     ports => { llm => $model->port, tts => $speech->port },
@@ -823,7 +848,7 @@ sub no_room {
                           params => { SpeechResult => 'hello' }));
 
     is names(@verbs), 'Play Hangup', "$name: $route";
-    is heard(@verbs), 'Sorry, something went wrong.', "$name: an apology";
+    like heard(@verbs), qr/all our lines are busy/, "$name: all are busy";
     is scalar(() = $edge->log_lines($like)), 1, "$name: a line in the log";
 }
 

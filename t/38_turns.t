@@ -40,10 +40,15 @@ my $scene = Voice::Scene->new(
         'short.json' => flow(name => 'short', limits => { turns => 2 }),
         'keys.json' => flow(name => 'keys', keys => { 5 => 'wait' },
                             limits => { turns => 3 }),
+        'last.json' => flow(name => 'last', listen => { confidence => 0.5 },
+                            apology => 'Once more, please.',
+                            limits => { turns => 1 }),
+        'said.json' => flow(name => 'said', consent => 'This is recorded.'),
     },
     http_directives => { voice_number => [
         'default flow=general', '+15005550001 flow=lonely',
-        '+15005550002 flow=short', '+15005550003 flow=keys' ] },
+        '+15005550002 flow=short', '+15005550003 flow=keys',
+        '+15005550004 flow=last', '+15005550005 flow=said' ] },
     variants => { brief => 'voice_max_duration 1s;' },
 );
 
@@ -158,6 +163,21 @@ for my $confidence (0.5, 1, '0.0', '', 'high', '.9', '1e-3') {
     is $call->reason, 'hangup', 'turns: and the call ends';
 }
 
+for my $bad ('misheard', 'failed') {
+    $scene->model->arm({ match => { text => 'fail' },
+                         fault => { status => 500, body => '{}' } });
+
+    my $call = $scene->call('/', to => '+15005550004', lines => [
+        { say => 'fail', confidence => $bad eq 'failed' ? 0.9 : 0.2 },
+        'not heard' ]);
+
+    like Voice::Scene::words($call), qr/^I give up\./,
+        "the last turn $bad: the caller is not asked again";
+    is_deeply [map { $_->{number} } @{ $call->dialed }], ['+15005550010'],
+        'but gets a human';
+    $scene->model->clear;
+}
+
 {
     my $waited;
     my $call = $scene->call('brief', lines => [
@@ -168,6 +188,21 @@ for my $confidence (0.5, 1, '0.0', '', 'high', '.9', '1e-3') {
     is $call->reason, 'hangup', 'duration: and the call ends';
     like $scene->edge->log, qr/has reached its limit after 1 turns/,
         'duration: logged';
+}
+
+# --- consent ----------------------------------------------------------------
+
+{
+    my $call = $scene->call('/', to => '+15005550005',
+                            lines => ['hello', 'goodbye']);
+    my ($request) = grep { $_->{body}{messages}[-1]{content} eq 'hello' }
+        reverse @{ $scene->model->requests };
+
+    is join('|', @{ Voice::Scene::heard($call) }[0 .. 2]),
+        'play This is recorded.|play Welcome to Test Company.'
+        . '|play How can I help you?', 'consent: before the greeting';
+    is $request->{body}{messages}[1]{content}, 'This is recorded. Welcome to '
+        . 'Test Company. How can I help you?', 'consent: the model knows';
 }
 
 done_testing();

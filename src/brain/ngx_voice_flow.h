@@ -82,6 +82,14 @@ typedef struct {
 } ngx_voice_flow_fallback_t;
 
 
+/* when no call can be taken any more */
+
+typedef struct {
+    ngx_voice_line_t        say;
+    ngx_voice_action_e      action;          /* goodbye or human */
+} ngx_voice_flow_busy_t;
+
+
 typedef struct {
     ngx_uint_t              turns;           /* of one call */
     ngx_uint_t              duration;        /* seconds of one call */
@@ -97,6 +105,7 @@ typedef struct {
     ngx_str_t                   agent;       /* may be empty */
     ngx_str_t                   language;
 
+    ngx_voice_line_t            consent;     /* empty: none */
     ngx_voice_line_t            greeting;
     ngx_voice_line_t            opening;
     ngx_voice_line_t            prompt;      /* lines joined with LF */
@@ -116,6 +125,7 @@ typedef struct {
     ngx_voice_flow_voice_t      voice;
     ngx_voice_flow_listen_t     listen;
     ngx_voice_flow_fallback_t   fallback;
+    ngx_voice_flow_busy_t       busy;
     ngx_voice_flow_limits_t     limits;
 
     pcre2_match_context        *match_context;

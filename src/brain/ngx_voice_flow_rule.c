@@ -152,7 +152,26 @@ ngx_voice_flow_read_action(ngx_voice_flow_ctx_t *ctx,
         }
     }
 
-    return ngx_voice_flow_fail(ctx, "must be \"goodbye\" or \"human\"");
+    return ngx_voice_flow_fail(ctx, "must be \"goodbye\", \"human\" or "
+                               "\"wait\"");
+}
+
+
+ngx_int_t
+ngx_voice_flow_read_way_out(ngx_voice_flow_ctx_t *ctx,
+    const ngx_voice_flow_row_t *row, cJSON *item, void *conf)
+{
+    ngx_voice_action_e  *action;
+
+    action = (ngx_voice_action_e *) ((char *) conf + row->offset);
+
+    if (ngx_voice_flow_read_action(ctx, row, item, conf) != NGX_OK
+        || *action == NGX_VOICE_ACTION_WAIT)
+    {
+        return ngx_voice_flow_fail(ctx, "must be \"goodbye\" or \"human\"");
+    }
+
+    return NGX_OK;
 }
 
 
@@ -247,6 +266,12 @@ ngx_voice_flow_human(ngx_voice_flow_ctx_t *ctx, ngx_voice_flow_t *flow)
             (void) ngx_voice_flow_enter(ctx, key);
             goto failed;
         }
+    }
+
+    if (flow->busy.action == NGX_VOICE_ACTION_HUMAN) {
+        (void) ngx_voice_flow_enter(ctx, "busy");
+        (void) ngx_voice_flow_enter(ctx, "do");
+        goto failed;
     }
 
     return NGX_OK;

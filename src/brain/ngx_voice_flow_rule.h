@@ -12,12 +12,17 @@
 #include "ngx_voice_flow_read.h"
 
 
-/* for rows: rules with the rows in detail, and their keys; telephone keys */
+/*
+ * For rows: rules with the rows in detail, and their keys; an action that ends
+ * the call here; telephone keys.
+ */
 ngx_int_t ngx_voice_flow_read_rules(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
 ngx_int_t ngx_voice_flow_read_pattern(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
 ngx_int_t ngx_voice_flow_read_action(ngx_voice_flow_ctx_t *ctx,
+    const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
+ngx_int_t ngx_voice_flow_read_way_out(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
 ngx_int_t ngx_voice_flow_read_say(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf);

@@ -215,6 +215,21 @@ static const ngx_voice_flow_row_t  ngx_voice_flow_fallback_rows[] = {
 };
 
 
+static const ngx_voice_flow_row_t  ngx_voice_flow_busy_rows[] = {
+
+    { "say", ngx_voice_flow_read_line,
+      offsetof(ngx_voice_flow_busy_t, say), 0, 0, 0, NULL,
+      "\"I'm sorry, all our lines are busy right now. Please call again in a "
+      "few minutes. Goodbye.\"" },
+
+    { "do", ngx_voice_flow_read_way_out,
+      offsetof(ngx_voice_flow_busy_t, action), 0, 0, 0, NULL,
+      "\"goodbye\"" },
+
+    { NULL, NULL, 0, 0, 0, 0, NULL, NULL }
+};
+
+
 static const ngx_voice_flow_row_t  ngx_voice_flow_limits_rows[] = {
 
     { "turns", ngx_voice_flow_read_whole,
@@ -256,6 +271,9 @@ const ngx_voice_flow_row_t  ngx_voice_flow_rows[] = {
     { "language", ngx_voice_flow_read_form,
       offsetof(ngx_voice_flow_t, language), 0, 0, 0,
       &ngx_voice_flow_form_language, "\"en-US\"" },
+
+    { "consent", ngx_voice_flow_read_line,
+      offsetof(ngx_voice_flow_t, consent), 0, 0, 0, NULL, NULL },
 
     { "greeting", ngx_voice_flow_read_line,
       offsetof(ngx_voice_flow_t, greeting), NGX_VOICE_FLOW_REQUIRED, 0, 0,
@@ -319,6 +337,10 @@ const ngx_voice_flow_row_t  ngx_voice_flow_rows[] = {
     { "fallback", ngx_voice_flow_read_object,
       offsetof(ngx_voice_flow_t, fallback), 0, 0, 0,
       ngx_voice_flow_fallback_rows, "{}" },
+
+    { "busy", ngx_voice_flow_read_object,
+      offsetof(ngx_voice_flow_t, busy), 0, 0, 0, ngx_voice_flow_busy_rows,
+      "{}" },
 
     { "limits", ngx_voice_flow_read_object,
       offsetof(ngx_voice_flow_t, limits), 0, 0, 0,

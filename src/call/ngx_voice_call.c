@@ -386,6 +386,23 @@ ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid)
 }
 
 
+void
+ngx_voice_call_consent(ngx_voice_zone_t *zone, ngx_str_t *sid)
+{
+    ngx_voice_call_node_t  *call;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call) {
+        call->view.consent = 1;
+    }
+
+    ngx_voice_zone_unlock(zone);
+}
+
+
 ngx_int_t
 ngx_voice_call_evict(ngx_voice_zone_t *zone)
 {
@@ -620,6 +637,14 @@ ngx_voice_step_find(ngx_voice_call_node_t *call, ngx_voice_step_t *step)
          q = ngx_queue_next(q))
     {
         node = ngx_queue_data(q, ngx_voice_step_node_t, queue);
+
+        if (step->token
+            && node->key.token == step->token
+            && node->key.route == step->route)
+        {
+            *step = node->key;
+            return node;
+        }
 
         if (node->key.route == step->route
             && node->key.turn == step->turn

@@ -39,11 +39,17 @@ typedef enum {
 } ngx_voice_step_kind_e;
 
 
+/*
+ * token: of a webhook without a step of ours in its URL, the same when it is
+ * repeated; 0 if there is none.  Such a webhook is whatever comes next.
+ */
+
 typedef struct {
     ngx_uint_t             route;     /* the mouth's number for it */
     ngx_uint_t             kind;
     ngx_uint_t             turn;
     ngx_uint_t             step;
+    uint64_t               token;
 } ngx_voice_step_t;
 
 
@@ -89,6 +95,7 @@ typedef struct {
     ngx_uint_t             misheard;  /* turns in a row */
     ngx_uint_t             rest;      /* the step that fetches more of it */
     unsigned               answering:1;  /* part of an answer is to come */
+    unsigned               consent:1;    /* the flow's consent line was said */
 } ngx_voice_call_view_t;
 
 
@@ -134,7 +141,8 @@ typedef struct {
 /*
  * Claims a step.  create: unknown calls are created from *call.  The view is
  * filled for RUN, REPLAY, WAIT and STALE, twiml (scratch buffer) for REPLAY.
- * A claim whose worker died is taken over.
+ * A claim whose worker died is taken over.  A token that is known makes the
+ * step that of the webhook which brought it first.
  */
 ngx_voice_claim_e ngx_voice_call_claim(ngx_voice_zone_t *zone,
     ngx_voice_call_new_t *call, ngx_voice_step_t *step, ngx_uint_t create,
@@ -167,6 +175,9 @@ ngx_int_t ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid,
  */
 ngx_uint_t ngx_voice_call_misheard(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t understood);
+
+/* the flow's consent line was said */
+void ngx_voice_call_consent(ngx_voice_zone_t *zone, ngx_str_t *sid);
 
 /* counts a filler line, tells how many there were before */
 ngx_uint_t ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid);

@@ -16,7 +16,8 @@
  * Here it becomes TwiML (Twilio, "TwiML for Programmable Voice").
  */
 
-#define NGX_HTTP_VOICE_LINES     (NGX_VOICE_PIECES + 1)
+/* an answer, and two lines of the flow */
+#define NGX_HTTP_VOICE_LINES     (NGX_VOICE_PIECES + 2)
 
 
 typedef enum {

@@ -11,11 +11,13 @@
 #include "ngx_http_voice_step.h"
 #include "ngx_http_voice_talk.h"
 #include "ngx_http_voice_url.h"
+#include "../ask/ngx_http_voice_header.h"
 
 
 static ngx_int_t ngx_http_voice_step_status(ngx_http_voice_hook_t *hook);
 static ngx_uint_t ngx_http_voice_step_final(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_step_number(ngx_http_voice_hook_t *hook);
+static uint64_t ngx_http_voice_step_token(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_step_empty(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_step_agent(ngx_http_voice_hook_t *hook);
@@ -158,6 +160,7 @@ ngx_http_voice_step_number(ngx_http_voice_hook_t *hook)
         /* a URL of the operator's own making: whatever comes next */
 
         hook->step.turn = 1;
+        hook->step.token = ngx_http_voice_step_token(hook);
 
         if (ngx_voice_call_look(hook->conf->zone, &hook->call.sid, &view)
             == NGX_OK)
@@ -176,6 +179,31 @@ ngx_http_voice_step_number(ngx_http_voice_hook_t *hook)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Twilio, "Webhooks: retries": a repeated request has the token of the first.
+ * Without one a repetition cannot be told from the next words.
+ */
+
+static uint64_t
+ngx_http_voice_step_token(ngx_http_voice_hook_t *hook)
+{
+    uint64_t   token;
+    ngx_str_t  value;
+
+    if (ngx_http_voice_header_find(&hook->request->headers_in.headers,
+                                   "I-Twilio-Idempotency-Token", &value)
+        != 1
+        || value.len == 0)
+    {
+        return 0;
+    }
+
+    token = ngx_murmur_hash2(value.data, value.len);
+
+    return token << 32 | ngx_crc32_long(value.data, value.len);
 }
 
 
@@ -266,16 +294,7 @@ ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
                       "voice call \"%V\" is refused: the zone is full, or "
                       "\"voice_max_calls\" reached", &hook->call.sid);
 
-        hook->state = "full";
-        pace->reply.next = NGX_HTTP_VOICE_NEXT_HANGUP;
-
-        if (ngx_http_voice_pace_line(pace, &hook->agent.flow->apology)
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return ngx_http_voice_pace_lines(pace);
+        return ngx_http_voice_talk_busy(pace);
 
     case NGX_VOICE_CLAIM_UNKNOWN:
 

@@ -69,7 +69,8 @@ static ngx_int_t
 ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace)
 {
     u_char                      *p;
-    ngx_str_t                    text, opening, *greeting;
+    ngx_str_t                    text, opening;
+    ngx_uint_t                   i;
     ngx_voice_flow_t            *flow;
     ngx_voice_facts_t            facts;
     ngx_http_voice_hook_t       *hook;
@@ -86,6 +87,16 @@ ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace)
 
     ngx_http_voice_agent_facts(&hook->view, &facts, &buf);
 
+    /* what the caller has to know comes first */
+
+    if (flow->consent.source.len) {
+        if (ngx_http_voice_pace_line(pace, &flow->consent) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ngx_voice_call_consent(hook->conf->zone, &hook->call.sid);
+    }
+
     if (ngx_http_voice_pace_line(pace, &flow->greeting) != NGX_OK
         || ngx_voice_line_render(&flow->opening, hook->request->pool, &facts,
                                  &opening)
@@ -94,18 +105,26 @@ ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* to the model the greeting and the opening that follows are one */
+    /* to the model these and the opening that follows are one */
 
-    greeting = &pace->reply.lines[0].text;
+    text.len = opening.len;
 
-    text.data = ngx_pnalloc(hook->request->pool,
-                            greeting->len + 1 + opening.len);
+    for (i = 0; i < pace->reply.n; i++) {
+        text.len += pace->reply.lines[i].text.len + 1;
+    }
+
+    text.data = ngx_pnalloc(hook->request->pool, text.len);
     if (text.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    p = ngx_sprintf(text.data, "%V %V", greeting, &opening);
-    text.len = p - text.data;
+    p = text.data;
+
+    for (i = 0; i < pace->reply.n; i++) {
+        p = ngx_sprintf(p, "%V ", &pace->reply.lines[i].text);
+    }
+
+    (void) ngx_cpymem(p, opening.data, opening.len);
 
     ngx_http_voice_talk_said(pace, 0, &text);
 
@@ -403,6 +422,13 @@ ngx_http_voice_talk_misheard(ngx_http_voice_pace_t *pace)
         return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_HUMAN, NULL);
     }
 
+    if (ngx_http_voice_talk_last(pace)) {
+
+        /* there is no turn to say it again in */
+
+        return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_HUMAN, NULL);
+    }
+
     hook->state = "misheard";
 
     line = flow->misheard.elts;
@@ -482,6 +508,28 @@ ngx_http_voice_talk_last(ngx_http_voice_pace_t *pace)
 }
 
 
+/* no room for the call, or for one more step of it */
+
+ngx_int_t
+ngx_http_voice_talk_busy(ngx_http_voice_pace_t *pace)
+{
+    ngx_voice_flow_t  *flow;
+
+    flow = pace->hook->agent.flow;
+
+    pace->hook->state = "full";
+    pace->reply.next = (flow->busy.action == NGX_VOICE_ACTION_HUMAN)
+                       ? NGX_HTTP_VOICE_NEXT_DIAL
+                       : NGX_HTTP_VOICE_NEXT_HANGUP;
+
+    if (ngx_http_voice_pace_line(pace, &flow->busy.say) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_voice_pace_lines(pace);
+}
+
+
 ngx_int_t
 ngx_http_voice_talk_aside(ngx_http_voice_pace_t *pace)
 {
@@ -538,6 +586,13 @@ ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace)
                       "%s", &hook->call.sid, view.failures,
                       flow->fallback.number.len ? "a human is dialled"
                                                 : "it ends with a goodbye");
+
+        return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_HUMAN, NULL);
+    }
+
+    if (ngx_http_voice_talk_last(pace)) {
+
+        /* the apology asks for words that nobody would hear any more */
 
         return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_HUMAN, NULL);
     }

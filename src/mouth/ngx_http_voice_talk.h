@@ -25,5 +25,8 @@ ngx_int_t ngx_http_voice_talk_begin(ngx_http_voice_pace_t *pace);
  */
 ngx_int_t ngx_http_voice_talk_aside(ngx_http_voice_pace_t *pace);
 
+/* there is no room: the flow's busy line, and a human or the end */
+ngx_int_t ngx_http_voice_talk_busy(ngx_http_voice_pace_t *pace);
+
 
 #endif /* _NGX_HTTP_VOICE_TALK_H_INCLUDED_ */

@@ -123,6 +123,7 @@ show(ngx_voice_flow_t *flow)
     show_text("company", &flow->company);
     show_text("agent", &flow->agent);
     show_text("language", &flow->language);
+    show_text("consent", &flow->consent.source);
     show_text("greeting", &flow->greeting.source);
     show_number("greeting.fixed", flow->greeting.fixed);
     show_text("opening", &flow->opening.source);
@@ -177,6 +178,8 @@ show(ngx_voice_flow_t *flow)
     show_number("fallback.after", flow->fallback.after);
     show_text("fallback.say", &flow->fallback.say.source);
     show_text("fallback.number", &flow->fallback.number);
+    show_text("busy.say", &flow->busy.say.source);
+    printf("busy.do=%s\n", actions[flow->busy.action]);
     show_number("limits.turns", flow->limits.turns);
     show_number("limits.duration", flow->limits.duration);
     show_number("limits.misheard", flow->limits.misheard);

@@ -73,6 +73,7 @@ check_flow(ngx_voice_flow_t *flow, ngx_pool_t *pool, ngx_str_t *text)
     check_line(&flow->apology, pool, NGX_VOICE_LINE_MAX);
     check_line(&flow->goodbye, pool, NGX_VOICE_LINE_MAX);
     check_line(&flow->fallback.say, pool, NGX_VOICE_LINE_MAX);
+    check_line(&flow->busy.say, pool, NGX_VOICE_LINE_MAX);
     check_line(&flow->prompt, pool, NGX_VOICE_PROMPT_MAX);
     check_lines(&flow->silence, pool);
     check_lines(&flow->fillers, pool);
@@ -103,6 +104,10 @@ check_flow(ngx_voice_flow_t *flow, ngx_pool_t *pool, ngx_str_t *text)
             check_line(rule[i].say, pool, NGX_VOICE_LINE_MAX);
         }
     }
+
+    check(flow->busy.action == NGX_VOICE_ACTION_GOODBYE
+          || (flow->busy.action == NGX_VOICE_ACTION_HUMAN
+              && flow->fallback.number.len));
 
     for (i = 0; i < 256; i++) {
         check(ngx_voice_flow_key(flow, i) != NGX_VOICE_ACTION_HUMAN
