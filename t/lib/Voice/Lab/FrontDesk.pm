@@ -1,11 +1,15 @@
 package Voice::Lab::FrontDesk;
 
-# The stand-in model's whole wit: rules over the caller's last words.
+# The stand-in model's whole wit: rules over the caller's last words, those of
+# the scene first whose tools are offered.
 
 use strict;
 use warnings;
 
 use Exporter 'import';
+use Voice::Lab::Sales;
+use Voice::Lab::Support;
+use Voice::Lab::Talk;
 
 our @EXPORT_OK = qw(reply);
 
@@ -60,8 +64,39 @@ my @rules = (
 );
 
 
+# who is to go on with it, where no rule of the flow has said so
+
+my %routes = (
+    sales => qr/\b(?:buy|buying|order|offer|quote|fleet)\b/i,
+    support => qr/\b(?:broken|problem|issue|ticket|repaired)\b/i,
+);
+
+
 sub reply {
-    my ($text) = @_;
+    my ($text, $messages, $tools) = @_;
+
+    my $talk = Voice::Lab::Talk->of($text, $messages, $tools);
+
+    for my $flow (sort keys %routes) {
+        return { calls => [{ name => 'route', arguments => {
+            flow => $flow } }] }
+            if $talk->may('route') && !@{ $talk->results }
+               && $text =~ $routes{$flow};
+    }
+
+    return Voice::Lab::Support::reply($talk)
+        // Voice::Lab::Sales::reply($talk) // _rules($talk);
+}
+
+
+sub _rules {
+    my ($talk) = @_;
+    my $text = $talk->text;
+
+    return { calls => [{ name => 'transfer_to_human', arguments => {
+        reason => 'The caller asked for a person' } }] }
+        if $talk->may('transfer_to_human') && !@{ $talk->results }
+           && $text =~ /\b(?:human|person|someone|colleague)\b/i;
 
     for my $rule (@rules) {
         my ($pattern, $answer) = @$rule;

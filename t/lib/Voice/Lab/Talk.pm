@@ -1,0 +1,184 @@
+package Voice::Lab::Talk;
+
+# A conversation as the stand-in model reads it: who calls, what was said,
+# what it may call, and what came of the calls since the caller's last words.
+
+use Mojo::Base -base, -signatures;
+
+use Mojo::JSON qw(decode_json);
+use POSIX qw(strftime);
+use Time::Local qw(timegm);
+
+has 'text';                       # the caller's last words
+has asked   => '';                # the agent's words before them
+has heard   => sub { [] };        # [the agent's words, the caller's], all
+has system  => '';
+has results => sub { [] };        # { name, arguments, result }
+has tools   => sub { {} };
+
+
+sub of ($class, $text, $messages, $tools) {
+    my $talk = $class->new(text => $text);
+    my ($agent, %calls) = ('');
+
+    $talk->tools->{ $_->{function}{name} } = 1 for @{ $tools || [] };
+
+    for my $m (@{ $messages || [] }) {
+        my $content = ref $m->{content} ? '' : $m->{content} // '';
+
+        if ($m->{role} eq 'system') {
+            $talk->system($talk->system . "$content\n");
+        }
+        elsif ($m->{role} eq 'user') {
+            push @{ $talk->heard }, [$agent, $content];
+            $talk->asked($agent)->results([]);
+            $agent = '';
+        }
+        elsif ($m->{role} eq 'assistant') {
+            $agent .= " $content";
+            $calls{ $_->{id} } = $_->{function} for @{ $m->{tool_calls} || [] };
+        }
+        elsif (my $call = $calls{ $m->{tool_call_id} // '' }) {
+            push @{ $talk->results }, { name => $call->{name},
+                arguments => _object($call->{arguments}),
+                result => _object($content) };
+        }
+    }
+
+    # a call in which nothing was said yet
+    push @{ $talk->heard }, ['', $text] if !@{ $talk->heard };
+
+    return $talk;
+}
+
+
+sub _object ($text) {
+    my $value = eval { decode_json($text) };
+
+    return ref $value eq 'HASH' ? $value : {};
+}
+
+
+sub may ($self, $name) { $self->tools->{$name} }
+
+
+# The facts that conf/flows/*.json end their prompts with.
+
+sub fact ($self, $name) {
+    my ($value) = $self->system =~ /^\Q$name\E: (.+?)\.?$/m;
+
+    return defined $value && $value !~ /\A(?:none|unknown)\z/ ? $value : undef;
+}
+
+
+sub name ($self) {
+    my $known = $self->fact('Name');
+
+    return $known if defined $known;
+
+    for my $pair (reverse @{ $self->heard }) {
+        my ($asked, $text) = @$pair;
+        my ($name) = $text =~ /\b(?:my\sname|this)\sis
+            ((?:\s[A-Za-z'-]+){1,2})/xi;
+
+        ($name) = $text =~ /\A(?:i[t'\sams]*\s)?
+            ([A-Za-z'-]+(?:\s[A-Za-z'-]+)?)[.]?\z/xi
+            if !defined $name && $asked =~ /your name/;
+
+        return join ' ', map { ucfirst lc } split ' ', $name
+            if defined $name;
+    }
+
+    return;
+}
+
+
+# who is known by the prompt need not be named in a call
+
+sub named ($self) {
+    return defined $self->fact('Name') ? () : (name => $self->name);
+}
+
+
+sub yes ($self) { $self->text =~ /\A\W*(?:yes|yeah|sure|please|okay|right)\b/i }
+
+sub no ($self) { $self->text =~ /\A\W*(?:no|nope)\b/i }
+
+
+# what every tool may answer, as words; nothing where it went well
+
+sub trouble ($self) {
+    for my $result (map { $_->{result} } @{ $self->results }) {
+        my $error = $result->{error} || {};
+        my $code = $error->{code} // '';
+
+        return 'Our system does not answer at the moment. I have noted it, '
+            . 'and it will be entered as soon as possible. Is there anything '
+            . 'else?' if $result->{queued} || ($result->{status} // '')
+                                              eq 'queued';
+        return 'May I have your name first, please?' if $code eq 'name_needed';
+        return 'That time can not be had. ' . offer($error->{free})
+            if @{ $error->{free} || [] };
+        return 'I am sorry, that did not work. For a colleague, please press '
+            . 'zero.' if $code ne '';
+    }
+
+    return;
+}
+
+
+# --- times, as they are said -----------------------------------------------
+
+my @hours = qw(twelve one two three four five six seven eight nine ten eleven);
+my @days = ('', qw(first second third fourth fifth sixth seventh eighth ninth
+    tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth
+    seventeenth eighteenth nineteenth twentieth));
+
+push @days, map({ "twenty-$days[$_]" } 1 .. 9), 'thirtieth', 'thirty-first';
+
+
+sub spoken ($start) {
+    my ($year, $month, $day, $hour, $minute)
+        = $start =~ /\A(\d+)-(\d+)-(\d+)T(\d+):(\d+)/ or return $start;
+    my $date = strftime('%A, %B',
+                        gmtime timegm(0, 0, 12, $day, $month - 1, $year));
+    my $clock = $minute > 0 ? "half past $hours[$hour % 12]" : $hours[$hour % 12];
+
+    return "$date the $days[$day], at $clock in the "
+        . ($hour < 12 ? 'morning' : 'afternoon');
+}
+
+
+sub offer ($free) {
+    my @times = map { spoken($_) } @{ $free || [] };
+
+    return 'There is no free time within the next two weeks.' if !@times;
+
+    my $last = pop @times;
+
+    return 'I can offer ' . (@times ? join('; ', @times) . '; or ' : '')
+        . "$last. Which of them suits you?";
+}
+
+
+# which of the offered ones the caller means
+
+sub chosen ($self, $free) {
+    my $text = $self->text;
+    my @free = @{ $free || [] };
+
+    return if $self->asked !~ /Which of them suits you/;
+    return $free[0] if $text =~ /\b(?:first|earliest)\b/i;
+    return $free[1] if $text =~ /\bsecond\b/i;
+    return $free[-1] if $text =~ /\b(?:third|last)\b/i;
+
+    my @meant = grep {
+        my ($day, $clock) = spoken($_) =~ /\A(\w+),.* at (.+) in the/;
+        $text =~ /\b$clock\b/i && ($text =~ /\b$day\b/i
+                                   || $text !~ /day\b/i);
+    } @free;
+
+    return $meant[0] // ($self->yes ? $free[0] : undef);
+}
+
+1;
