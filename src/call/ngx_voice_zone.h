@@ -87,6 +87,8 @@ typedef struct {
 
     ngx_queue_t            profiles;
 
+    ngx_voice_chunk_t     *offer;     /* tools for the model, JSON */
+
     uint64_t               worker_seq;
     ngx_voice_worker_t     workers[NGX_VOICE_WORKERS];
 

@@ -13,6 +13,7 @@
 #include <ngx_event.h>
 
 #include "../call/ngx_voice_zone.h"
+#include "../loop/ngx_voice_pg.h"
 
 
 /*
@@ -39,6 +40,26 @@ typedef enum {
 typedef void (*ngx_voice_crm_done_pt)(void *data, ngx_voice_crm_rc_e rc,
     ngx_str_t *value);
 
+
+/* one in a configuration; what the connections hold is the worker's */
+
+struct ngx_voice_crm_s {
+    char                      *conninfo;
+    ngx_msec_t                 timeout;   /* of a lookup, ms */
+    ngx_voice_zone_t          *zone;
+
+    ngx_voice_pg_t             lookups;   /* a caller waits for them */
+    ngx_voice_pg_t             actions;
+    ngx_voice_pg_t             rest;      /* batches, jobs */
+};
+
+
+/* when conninfo and timeout are set; NGX_ERROR: no memory */
+ngx_int_t ngx_voice_crm_init(ngx_voice_crm_t *crm, ngx_pool_t *pool);
+
+/* worker: begins to connect; _stop() drops what is under way */
+void ngx_voice_crm_start(ngx_voice_crm_t *crm, ngx_cycle_t *cycle);
+void ngx_voice_crm_stop(ngx_voice_crm_t *crm);
 
 /*
  * Each of these copies its strings, and returns NULL without memory only: then
