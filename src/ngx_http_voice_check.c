@@ -29,6 +29,8 @@
                   __VA_ARGS__, (place)->file, (place)->line)
 
 
+static ngx_int_t ngx_http_voice_check_database(ngx_conf_t *cf,
+    ngx_http_voice_main_conf_t *vmcf);
 static ngx_int_t ngx_http_voice_check_connections(ngx_conf_t *cf,
     ngx_http_voice_main_conf_t *vmcf);
 static ngx_int_t ngx_http_voice_check_webhook(ngx_conf_t *cf,
@@ -67,7 +69,9 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
         vmcf->zone->max_calls = vmcf->max_calls;
     }
 
-    if (ngx_http_voice_check_connections(cf, vmcf) != NGX_OK) {
+    if (ngx_http_voice_check_database(cf, vmcf) != NGX_OK
+        || ngx_http_voice_check_connections(cf, vmcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -98,6 +102,7 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
         conf->keys = &vmcf->keys;
         conf->flows = &vmcf->flows;
         conf->redact = vmcf->redact;
+        conf->crm = vmcf->crm;
 
         if (!place[i].webhook && !place[i].audio) {
             continue;
@@ -140,6 +145,26 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
         vlcf->speech.zone = vmcf->zone;
         vlcf->speech.timeout = conf->speech_timeout;
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_voice_check_database(ngx_conf_t *cf,
+    ngx_http_voice_main_conf_t *vmcf)
+{
+    if (vmcf->crm == NULL) {
+        return NGX_OK;
+    }
+
+    if (vmcf->zone == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"voice_zone\" is needed by \"voice_database\"");
+        return NGX_ERROR;
+    }
+
+    vmcf->crm->zone = vmcf->zone;
 
     return NGX_OK;
 }

@@ -8,6 +8,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include <cjson/cJSON.h>
+
 #include "ngx_http_voice_conf.h"
 #include "wire/ngx_voice_text.h"
 
@@ -17,8 +19,8 @@
 #define NGX_HTTP_VOICE_WARM_PAUSE     30000
 
 
-static ngx_uint_t ngx_http_voice_conf_option(ngx_str_t *arg,
-    const char *name, ngx_str_t *value);
+static ngx_int_t ngx_http_voice_number_given(ngx_conf_t *cf,
+    ngx_http_voice_number_t *number);
 
 
 void *
@@ -36,6 +38,7 @@ ngx_http_voice_create_main_conf(ngx_conf_t *cf)
      *
      *     vmcf->zone = NULL;
      *     vmcf->redact = NULL;
+     *     vmcf->crm = NULL;
      *     vmcf->signature_off = 0;
      */
 
@@ -354,6 +357,12 @@ ngx_http_voice_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                        &number->flow_name)
             || ngx_http_voice_conf_option(&value[i], "language=",
                                           &number->language)
+            || ngx_http_voice_conf_option(&value[i], "organization=",
+                                          &number->organization)
+            || ngx_http_voice_conf_option(&value[i], "timezone=",
+                                          &number->timezone)
+            || ngx_http_voice_conf_option(&value[i], "country=",
+                                          &number->country)
             || ngx_http_voice_conf_option(&value[i], "voice=",
                                           &number->voice))
         {
@@ -365,7 +374,96 @@ ngx_http_voice_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (number->organization.len
+        && (number->organization.len > 9
+            || ngx_atoi(number->organization.data, number->organization.len)
+               < 1))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid organization \"%V\", it is a number of "
+                           "the CRM, from 1", &number->organization);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_voice_number_given(cf, number) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
+}
+
+
+/*
+ * What the database is told of it.  Of a number that is not named here the
+ * database may know better.
+ */
+
+static ngx_int_t
+ngx_http_voice_number_given(ngx_conf_t *cf, ngx_http_voice_number_t *number)
+{
+    char        *text;
+    cJSON       *root, *to;
+    ngx_int_t    rc;
+    ngx_str_t    value;
+    ngx_uint_t   i;
+
+    struct {
+        const char  *name;
+        ngx_str_t   *value;
+    } fields[] = {
+        { "organization", &number->organization },
+        { "flow", &number->flow_name },
+        { "language", &number->language },
+        { "timezone", &number->timezone },
+        { "country", &number->country },
+        { NULL, NULL }
+    };
+
+    rc = NGX_ERROR;
+
+    root = cJSON_CreateObject();
+    to = number->number.len ? root : cJSON_AddObjectToObject(root,
+                                                            "otherwise");
+    if (to == NULL) {
+        goto done;
+    }
+
+    for (i = 0; fields[i].name; i++) {
+        value = *fields[i].value;
+
+        if (value.len == 0) {
+            continue;
+        }
+
+        /* the rest of a configuration's word, which ends with zero */
+
+        if (cJSON_AddStringToObject(to, fields[i].name, (char *) value.data)
+            == NULL)
+        {
+            goto done;
+        }
+    }
+
+    text = cJSON_PrintUnformatted(root);
+    if (text == NULL) {
+        goto done;
+    }
+
+    number->given.len = ngx_strlen(text);
+    number->given.data = ngx_pnalloc(cf->pool, number->given.len);
+
+    if (number->given.data) {
+        ngx_memcpy(number->given.data, text, number->given.len);
+        rc = NGX_OK;
+    }
+
+    cJSON_free(text);
+
+done:
+
+    cJSON_Delete(root);
+
+    return rc;
 }
 
 
@@ -555,7 +653,7 @@ ngx_http_voice_conf_place(ngx_conf_t *cf, void *conf,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_voice_conf_option(ngx_str_t *arg, const char *name, ngx_str_t *value)
 {
     size_t  len;

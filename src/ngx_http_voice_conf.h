@@ -18,6 +18,7 @@ typedef struct {
     ngx_array_t                     flows;    /* of ngx_voice_flow_t * */
     ngx_array_t                     places;   /* ngx_http_voice_place_t */
     ngx_voice_redact_t             *redact;   /* NULL: nothing is masked */
+    ngx_voice_crm_t                *crm;      /* NULL: no voice_database */
     ngx_uint_t                      max_calls;
     ngx_http_voice_warm_conf_t      warm;
     unsigned                        signature_off:1;
@@ -73,6 +74,8 @@ char *ngx_http_voice_flow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_secret(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_warm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_redact(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_database(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_voice_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_public_url(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -80,6 +83,14 @@ char *ngx_http_voice_auth_token(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_voice_llm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* the first line of a file, not empty, or NGX_ERROR after a log line */
+ngx_int_t ngx_http_voice_file_first_line(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *line);
+
+/* whether an argument is "name=" with a value, which then is in value */
+ngx_uint_t ngx_http_voice_conf_option(ngx_str_t *arg, const char *name,
+    ngx_str_t *value);
 
 /*
  * Makes a location answer by a handler of ours, and notes it; NULL after a log

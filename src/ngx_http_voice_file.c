@@ -20,8 +20,6 @@
 
 static ngx_int_t ngx_http_voice_file_read(ngx_conf_t *cf, ngx_str_t *name,
     size_t max, ngx_str_t *text);
-static ngx_int_t ngx_http_voice_file_first_line(ngx_conf_t *cf,
-    ngx_str_t *name, ngx_str_t *line);
 static ngx_int_t ngx_http_voice_flow_file(ngx_conf_t *cf,
     ngx_http_voice_main_conf_t *vmcf, ngx_str_t *name);
 static void ngx_http_voice_flow_cleanup(void *data);
@@ -262,7 +260,7 @@ ngx_http_voice_file_read(ngx_conf_t *cf, ngx_str_t *name, size_t max,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_voice_file_first_line(ngx_conf_t *cf, ngx_str_t *name,
     ngx_str_t *line)
 {

@@ -76,6 +76,13 @@ static ngx_command_t  ngx_http_voice_commands[] = {
       0,
       NULL },
 
+    { ngx_string("voice_database"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
+      ngx_http_voice_database,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("voice_warm"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
       ngx_http_voice_warm,
@@ -378,7 +385,8 @@ ngx_http_voice_init_module(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_http_voice_init_process(ngx_cycle_t *cycle)
 {
-    ngx_voice_zone_t  *zone;
+    ngx_voice_zone_t            *zone;
+    ngx_http_voice_main_conf_t  *vmcf;
 
     /* the cache manager and the loader are processes, too */
 
@@ -402,6 +410,12 @@ ngx_http_voice_init_process(ngx_cycle_t *cycle)
 
     if (ngx_voice_wait_init_worker(cycle, zone) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    vmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_voice_module);
+
+    if (vmcf->crm) {
+        ngx_voice_crm_start(vmcf->crm, cycle);
     }
 
     return ngx_http_voice_init_warm(cycle);
@@ -449,12 +463,19 @@ ngx_http_voice_init_warm(ngx_cycle_t *cycle)
 static void
 ngx_http_voice_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_voice_zone_t  *zone;
+    ngx_voice_zone_t            *zone;
+    ngx_http_voice_main_conf_t  *vmcf;
 
     zone = ngx_http_voice_cycle_zone(cycle);
 
     if (zone == NULL || ngx_voice_zone_self() == 0) {
         return;
+    }
+
+    vmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_voice_module);
+
+    if (vmcf->crm) {
+        ngx_voice_crm_stop(vmcf->crm);
     }
 
     ngx_voice_wait_exit_worker();

@@ -12,6 +12,7 @@
 #include "../ask/ngx_http_voice_chat.h"
 #include "../ask/ngx_http_voice_speech.h"
 #include "../call/ngx_voice_call.h"
+#include "../crm/ngx_voice_crm.h"
 #include "../wire/ngx_voice_redact.h"
 
 
@@ -26,6 +27,7 @@ typedef struct {
     ngx_http_conf_ctx_t     *ctx;
     ngx_array_t             *models;    /* of ngx_http_voice_model_t */
     ngx_voice_redact_t      *redact;    /* NULL: nothing is masked */
+    ngx_voice_crm_t         *crm;       /* NULL: no database */
     ngx_http_voice_speech_t  speech;    /* uri.len is 0: <Say> only */
     ngx_voice_profile_t      profile;
     ngx_msec_t               first_token_timeout;

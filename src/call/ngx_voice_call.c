@@ -53,7 +53,6 @@ static void ngx_voice_step_free(ngx_voice_zone_t *zone,
     ngx_voice_step_node_t *node);
 static void ngx_voice_steps_trim(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call);
-static size_t ngx_voice_call_field(u_char *dst, ngx_str_t *src, size_t size);
 
 
 ngx_voice_claim_e
@@ -300,6 +299,9 @@ ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_log_t *log)
 
         call->said_size = 0;
 
+        ngx_voice_chunk_free(zone, call->about);
+        call->about = NULL;
+
         while (!ngx_queue_empty(&call->steps)) {
             q = ngx_queue_head(&call->steps);
             ngx_voice_step_free(zone, ngx_queue_data(q,
@@ -536,6 +538,7 @@ ngx_voice_call_destroy(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
     }
 
     ngx_voice_answer_free(zone, call);
+    ngx_voice_chunk_free(zone, call->about);
 
     while (!ngx_queue_empty(&call->steps)) {
         q = ngx_queue_head(&call->steps);
@@ -709,19 +712,4 @@ ngx_voice_steps_trim(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
             ngx_voice_step_free(zone, node);
         }
     }
-}
-
-
-static size_t
-ngx_voice_call_field(u_char *dst, ngx_str_t *src, size_t size)
-{
-    size_t  len;
-
-    len = ngx_min(src->len, size);
-
-    if (len) {
-        ngx_memcpy(dst, src->data, len);
-    }
-
-    return len;
 }

@@ -28,6 +28,8 @@
 #define NGX_VOICE_PARTY_LEN      64
 #define NGX_VOICE_FLOW_LEN       32
 #define NGX_VOICE_LANGUAGE_LEN   16
+#define NGX_VOICE_TIMEZONE_LEN   64
+#define NGX_VOICE_COUNTRY_LEN    8
 #define NGX_VOICE_PIECES         24
 
 
@@ -75,6 +77,29 @@ typedef struct {
 } ngx_voice_call_new_t;
 
 
+/* whether it is known who calls, and whose the number is */
+
+typedef enum {
+    NGX_VOICE_KNOWN_NOT = 0,          /* nobody has asked */
+    NGX_VOICE_KNOWN_ASKED,            /* the answer is to come */
+    NGX_VOICE_KNOWN_FAILED,           /* and came not */
+    NGX_VOICE_KNOWN_YES
+} ngx_voice_known_e;
+
+
+/* the answer; empty is "nothing new", strings are the caller's */
+
+typedef struct {
+    ngx_str_t              flow;
+    ngx_str_t              language;
+    ngx_str_t              timezone;
+    ngx_str_t              country;
+    ngx_int_t              organization;
+    ngx_int_t              offset;
+    ngx_str_t              about;     /* JSON, up to 16 kB */
+} ngx_voice_call_known_t;
+
+
 /* a copy of what is known of a call */
 
 typedef struct {
@@ -83,10 +108,18 @@ typedef struct {
     u_char                 to[NGX_VOICE_PARTY_LEN];
     u_char                 flow[NGX_VOICE_FLOW_LEN];
     u_char                 language[NGX_VOICE_LANGUAGE_LEN];
+    u_char                 timezone[NGX_VOICE_TIMEZONE_LEN];
+    u_char                 country[NGX_VOICE_COUNTRY_LEN];
     size_t                 from_len;
     size_t                 to_len;
     size_t                 flow_len;
     size_t                 language_len;
+    size_t                 timezone_len;
+    size_t                 country_len;
+
+    ngx_int_t              organization; /* 0: nobody's, or not known yet */
+    ngx_int_t              offset;    /* seconds east of UTC */
+    ngx_voice_known_e      known;     /* who calls */
 
     time_t                 started;
     ngx_uint_t             turn;      /* the last that began */
@@ -168,6 +201,19 @@ ngx_int_t ngx_voice_call_look(ngx_voice_zone_t *zone, ngx_str_t *sid,
 /* the call is over; only a trace of it is kept for late webhooks */
 ngx_int_t ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_log_t *log);
+
+/*
+ * Who calls.  _ask() is NGX_OK for the one who is to find out, NGX_DECLINED
+ * where somebody is at it or it is known.  _know() has the answer, NULL that
+ * there is none, and wakes who waits for it.
+ */
+ngx_int_t ngx_voice_call_ask(ngx_voice_zone_t *zone, ngx_str_t *sid);
+void ngx_voice_call_know(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_voice_call_known_t *known, ngx_log_t *log);
+
+/* what is known about the caller, a copy in pool; empty if nothing is */
+ngx_int_t ngx_voice_call_about(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_pool_t *pool, ngx_str_t *about);
 
 /*
  * Counts words that were not understood, or forgets them once some were; how

@@ -104,3 +104,18 @@ ngx_voice_answer_free(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
 
     ngx_voice_zone_free(zone, answer);
 }
+
+
+size_t
+ngx_voice_call_field(u_char *dst, ngx_str_t *src, size_t size)
+{
+    size_t  len;
+
+    len = ngx_min(src->len, size);
+
+    if (len) {
+        ngx_memcpy(dst, src->data, len);
+    }
+
+    return len;
+}

@@ -59,6 +59,8 @@ typedef struct {
     ngx_queue_t            said;      /* the head is the oldest */
     size_t                 said_size;
     ngx_voice_answer_node_t  *answer;
+    ngx_voice_chunk_t     *about;     /* the caller, JSON */
+    uint64_t               asking;    /* the worker that finds out */
 
     time_t                 touched;
 
@@ -71,6 +73,7 @@ typedef struct {
 ngx_voice_call_node_t *ngx_voice_call_find(ngx_voice_zone_t *zone,
     ngx_str_t *sid);
 void ngx_voice_call_notify(ngx_voice_zone_t *zone, ngx_str_t *sid);
+size_t ngx_voice_call_field(u_char *dst, ngx_str_t *src, size_t size);
 void ngx_voice_call_append(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call, ngx_uint_t turn, ngx_voice_role_e role,
     u_char *data, size_t len, size_t limit);

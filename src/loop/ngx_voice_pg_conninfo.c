@@ -45,7 +45,7 @@ ngx_voice_pg_conninfo(ngx_pool_t *pool, ngx_str_t *conninfo,
     ngx_str_t *password, const char **reason)
 {
     char                  *errors;
-    u_char                *p, *last, *text, *out;
+    u_char                *p, *last, *text, *out, *copy;
     const char            *host, *secret;
     PQconninfoOption      *options, *option;
     ngx_voice_pg_hosts_t  *hosts;
@@ -140,8 +140,18 @@ ngx_voice_pg_conninfo(ngx_pool_t *pool, ngx_str_t *conninfo,
         p = ngx_voice_pg_option(p, last, "gssencmode", "disable");
     }
 
-    secret = password->len ? (char *) password->data
-                           : ngx_voice_pg_value(options, "password");
+    secret = ngx_voice_pg_value(options, "password");
+
+    if (password->len) {
+        copy = ngx_pnalloc(pool, password->len + 1);
+        if (copy == NULL) {
+            goto done;
+        }
+
+        (void) ngx_cpystrn(copy, password->data, password->len + 1);
+        secret = (char *) copy;
+    }
+
     if (secret) {
         p = ngx_voice_pg_option(p, last, "password", secret);
     }

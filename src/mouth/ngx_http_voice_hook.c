@@ -98,6 +98,7 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     agent->ctx = ctx;
     agent->models = conf->models;
     agent->redact = conf->redact;
+    agent->crm = conf->crm;
     agent->first_token_timeout = conf->first_token_timeout;
     agent->token_timeout = conf->token_timeout;
 

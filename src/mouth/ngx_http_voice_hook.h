@@ -29,6 +29,10 @@ typedef struct {
     ngx_str_t                    flow_name;
     ngx_str_t                    language;  /* empty: the flow's */
     ngx_str_t                    voice;     /* empty: the flow's */
+    ngx_str_t                    organization; /* empty: the database's */
+    ngx_str_t                    timezone;
+    ngx_str_t                    country;
+    ngx_str_t                    given;     /* all that as a JSON object */
     ngx_voice_flow_t            *flow;
 } ngx_http_voice_number_t;
 
@@ -39,6 +43,7 @@ typedef struct {
     ngx_array_t                 *flows;     /* of ngx_voice_flow_t * */
     ngx_array_t                 *numbers;   /* of ngx_http_voice_number_t */
     ngx_voice_redact_t          *redact;    /* NULL: nothing is masked */
+    ngx_voice_crm_t             *crm;       /* NULL: no database */
 
     ngx_str_t                    scheme;    /* of voice_public_url */
     ngx_str_t                    authority;

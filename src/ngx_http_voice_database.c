@@ -1,0 +1,91 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_voice_conf.h"
+
+
+/* the database and what belongs to it */
+
+
+/* ms that a lookup may take */
+#define NGX_HTTP_VOICE_DATABASE_TIMEOUT  1000
+
+
+char *
+ngx_http_voice_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_main_conf_t *vmcf = conf;
+
+    ngx_int_t         ms;
+    ngx_str_t        *value, option, password;
+    ngx_uint_t        i;
+    const char       *reason;
+    ngx_voice_crm_t  *crm;
+
+    if (vmcf->crm) {
+        return "is duplicate";
+    }
+
+    crm = ngx_pcalloc(cf->pool, sizeof(ngx_voice_crm_t));
+    if (crm == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    ngx_str_null(&password);
+
+    crm->timeout = NGX_HTTP_VOICE_DATABASE_TIMEOUT;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_voice_conf_option(&value[i], "timeout=", &option)) {
+
+            ms = ngx_parse_time(&option, 0);
+
+            if (ms != NGX_ERROR && ms > 0) {
+                crm->timeout = ms;
+                continue;
+            }
+
+        } else if (ngx_http_voice_conf_option(&value[i], "password=",
+                                              &option))
+        {
+            if (ngx_http_voice_file_first_line(cf, &option, &password)
+                != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"", &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    crm->conninfo = ngx_voice_pg_conninfo(cf->pool, &value[1], &password,
+                                          &reason);
+    if (crm->conninfo == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid connection string of the database: %s",
+                           reason);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_voice_crm_init(crm, cf->pool) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    vmcf->crm = crm;
+
+    return NGX_CONF_OK;
+}
