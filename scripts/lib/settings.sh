@@ -80,26 +80,67 @@ settings_database()
         set --
     else
         postgres_start
-        database="a private PostgreSQL, two demo tenants"
+        database="a private PostgreSQL with two demo tenants"
         set -- --demo
     fi
 
-    if ! DATABASE_URL=$DATABASE_URL "$VOICE_ROOT/scripts/migrate" "$@" \
-        > "$VOICE_VAR/log/migrate.log" 2>&1
-    then
-        cat "$VOICE_VAR/log/migrate.log" >&2
+    settings_migrate "$@"
+
+    printf '%s\n' "$DATABASE_URL" > "$VOICE_VAR/database"
+    rm -f "$VOICE_VAR/keys/database.password"
+
+    if [ $# -gt 0 ]; then
+        VOICE_DATABASE="host='$postgres_folder' dbname=voice user=voice_edge"
+        VOICE_DATABASE=\"$VOICE_DATABASE\"
+        VOICE_ORGANIZATION=${VOICE_ORGANIZATION:-$(postgres_query voice \
+            "select id from organizations
+             where domain = 'larkspur-bikes.example'")}
+    else
+        settings_edge
+    fi
+}
+
+
+settings_migrate()
+{
+    if ! DATABASE_URL=$DATABASE_URL "$VOICE_ROOT/scripts/migrate" "$@"; then
         echo "run: the database is not ready" >&2
         exit 1
     fi
+}
 
-    cat "$VOICE_VAR/log/migrate.log" >&2
 
-    if [ $# -gt 0 ]; then
-        VOICE_ORGANIZATION=${VOICE_ORGANIZATION:-$(postgres_query voice \
-            "select id from organizations where domain = 'larkspur-bikes.example'")}
+# On a database of somebody else's the edge logs in as DATABASE_URL says, and
+# becomes voice_edge at once.
+
+settings_edge()
+{
+    database_url "$DATABASE_URL"
+
+    settings_word database_url '[^"$\\]+'
+
+    case $database_url in
+        *://*\?*)  VOICE_DATABASE="$database_url&options=-crole%3Dvoice_edge" ;;
+        *://*)     VOICE_DATABASE="$database_url?options=-crole%3Dvoice_edge" ;;
+        *)         VOICE_DATABASE="$database_url options=-crole=voice_edge" ;;
+    esac
+
+    if ! PGPASSWORD=${database_password:-${PGPASSWORD-}} \
+        psql -Xqc 'select' -d "$VOICE_DATABASE" > /dev/null
+    then
+        echo "run: who DATABASE_URL names has to be a member of voice_edge:" \
+             "grant voice_edge to …" >&2
+        exit 1
     fi
 
-    printf '%s\n' "$DATABASE_URL" > "$VOICE_VAR/database"
+    VOICE_DATABASE=\"$VOICE_DATABASE\"
+
+    if [ -n "$database_password" ]; then
+        printf '%s\n' "$database_password" \
+            > "$VOICE_VAR/keys/database.password"
+        VOICE_DATABASE="$VOICE_DATABASE
+                   password=\"$VOICE_VAR/keys/database.password\""
+    fi
 }
 
 
@@ -219,12 +260,13 @@ settings_render()
     settings_flow
 
     VOICE_VOICE=${ELEVENLABS_VOICE_ID:+ voice=$ELEVENLABS_VOICE_ID}
+    VOICE_TENANT=${VOICE_ORGANIZATION:+ organization=$VOICE_ORGANIZATION}
     VOICE_ACCOUNT=${TWILIO_ACCOUNT_SID:+voice_account_sid $TWILIO_ACCOUNT_SID;}
     VOICE_NUMBER=
 
     if [ -n "${TWILIO_PHONE_NUMBER-}" ]; then
         VOICE_NUMBER="voice_number $TWILIO_PHONE_NUMBER"
-        VOICE_NUMBER="$VOICE_NUMBER flow=$VOICE_FLOW$VOICE_VOICE;"
+        VOICE_NUMBER="$VOICE_NUMBER flow=$VOICE_FLOW$VOICE_TENANT$VOICE_VOICE;"
     fi
 
     # what is written into nginx.conf may not bring directives of its own
@@ -235,12 +277,13 @@ settings_render()
     settings_word ELEVENLABS_VOICE_ID '[A-Za-z0-9_-]*'
     settings_word TWILIO_ACCOUNT_SID '[A-Za-z0-9]*'
     settings_word TWILIO_PHONE_NUMBER '(\+[0-9]{6,15})?'
+    settings_word VOICE_ORGANIZATION '([1-9][0-9]{0,8})?'
     settings_word VOICE_FLOW '[a-z][a-z0-9_]*'
     settings_word VOICE_FLOWS '[^"$\\]+'
 
     names='VOICE_MODULE VOICE_USER VOICE_VAR VOICE_WORK VOICE_WORKERS
         VOICE_PORT VOICE_PUBLIC_URL VOICE_FLOWS VOICE_FLOW VOICE_VOICE
-        VOICE_NUMBER VOICE_ACCOUNT
+        VOICE_NUMBER VOICE_ACCOUNT VOICE_DATABASE VOICE_TENANT
         OPENAI_SECRET OPENAI_SERVER OPENAI_SCHEME OPENAI_HOST OPENAI_PATH
         OPENAI_AUTHORIZATION OPENAI_TLS OPENAI_MODEL
         ELEVENLABS_SECRET ELEVENLABS_SERVER ELEVENLABS_SCHEME ELEVENLABS_HOST
