@@ -20,6 +20,9 @@
 /* failures of the model in a row from which calls should go elsewhere */
 #define NGX_HTTP_VOICE_HEALTH_FAILING  5
 
+/* notes for the database that wait, beyond what a busy second leaves */
+#define NGX_HTTP_VOICE_HEALTH_WAITING  1000
+
 
 /* what is copied out of the zone at once */
 
@@ -29,6 +32,9 @@ typedef struct {
     size_t                      size;
     ngx_voice_provider_state_t  providers[NGX_VOICE_PROVIDERS];
     ngx_voice_counters_t        counters;
+    ngx_uint_t                  notes;    /* in the spools of all workers */
+    uint64_t                    bytes;
+    ngx_uint_t                  failing;  /* workers that cannot write it */
 } ngx_http_voice_health_t;
 
 
@@ -38,6 +44,8 @@ static cJSON *ngx_http_voice_health_json(ngx_http_voice_health_t *health,
     ngx_uint_t unsigned_webhooks, ngx_uint_t *failing);
 static ngx_uint_t ngx_http_voice_health_reason(cJSON *reasons,
     const char *code, const char *message);
+static ngx_uint_t ngx_http_voice_health_spool(cJSON *reasons,
+    ngx_http_voice_health_t *health);
 static ngx_uint_t ngx_http_voice_health_provider(cJSON *reasons,
     ngx_uint_t provider, ngx_voice_provider_state_t *state);
 static void ngx_http_voice_health_counters(cJSON *root,
@@ -100,6 +108,13 @@ static void
 ngx_http_voice_health_look(ngx_voice_zone_t *zone,
     ngx_http_voice_health_t *health)
 {
+    ngx_uint_t           i;
+    ngx_voice_worker_t  *worker;
+
+    health->notes = 0;
+    health->bytes = 0;
+    health->failing = 0;
+
     ngx_voice_zone_lock(zone);
 
     health->calls = zone->sh->ncalls;
@@ -108,6 +123,16 @@ ngx_http_voice_health_look(ngx_voice_zone_t *zone,
 
     ngx_memcpy(health->providers, zone->sh->providers,
                sizeof(health->providers));
+
+    for (i = 0; i < NGX_VOICE_WORKERS; i++) {
+        worker = &zone->sh->workers[i];
+
+        if (worker->id) {
+            health->notes += worker->notes;
+            health->bytes += worker->bytes;
+            health->failing += worker->failing;
+        }
+    }
 
     ngx_voice_zone_unlock(zone);
 
@@ -162,6 +187,8 @@ ngx_http_voice_health_json(ngx_http_voice_health_t *health,
         }
     }
 
+    n += ngx_http_voice_health_spool(reasons, health);
+
     if (n) {
         (void) cJSON_SetValuestring(status, *failing ? "failing"
                                                      : "degraded");
@@ -170,6 +197,37 @@ ngx_http_voice_health_json(ngx_http_voice_health_t *health,
     ngx_http_voice_health_counters(root, health);
 
     return root;
+}
+
+
+static ngx_uint_t
+ngx_http_voice_health_spool(cJSON *reasons, ngx_http_voice_health_t *health)
+{
+    char        message[256];
+    ngx_uint_t  n;
+
+    n = 0;
+
+    if (health->failing) {
+        (void) snprintf(message, sizeof(message),
+                        "the folder of \"voice_spool\" cannot be written by "
+                        "%u workers: notes for the database wait in memory "
+                        "only, and only some of them",
+                        (unsigned) health->failing);
+
+        n += ngx_http_voice_health_reason(reasons, "spool_failing", message);
+    }
+
+    if (health->notes > NGX_HTTP_VOICE_HEALTH_WAITING) {
+        (void) snprintf(message, sizeof(message),
+                        "%lu notes, %llu bytes, wait for the database",
+                        (unsigned long) health->notes,
+                        (unsigned long long) health->bytes);
+
+        n += ngx_http_voice_health_reason(reasons, "spool_waiting", message);
+    }
+
+    return n;
 }
 
 
@@ -219,7 +277,7 @@ ngx_http_voice_health_reason(cJSON *reasons, const char *code,
 static void
 ngx_http_voice_health_counters(cJSON *root, ngx_http_voice_health_t *health)
 {
-    cJSON                 *zone, *counters;
+    cJSON                 *zone, *spool, *counters;
     ngx_voice_counters_t  *c;
 
     c = &health->counters;
@@ -229,6 +287,10 @@ ngx_http_voice_health_counters(cJSON *root, ngx_http_voice_health_t *health)
     zone = cJSON_AddObjectToObject(root, "zone");
     (void) cJSON_AddNumberToObject(zone, "size", health->size);
     (void) cJSON_AddNumberToObject(zone, "free", health->free);
+
+    spool = cJSON_AddObjectToObject(root, "spool");
+    (void) cJSON_AddNumberToObject(spool, "notes", health->notes);
+    (void) cJSON_AddNumberToObject(spool, "bytes", health->bytes);
 
     counters = cJSON_AddObjectToObject(root, "counters");
     (void) cJSON_AddNumberToObject(counters, "calls", c->started);

@@ -12,7 +12,7 @@
 
 
 /* changes with every change of a structure that lies in the zone */
-#define NGX_VOICE_LAYOUT         0x766f696365000005ULL
+#define NGX_VOICE_LAYOUT         0x766f696365000006ULL
 
 #define NGX_VOICE_CHUNK_SIZE     2048
 #define NGX_VOICE_CHUNK_HEAD     offsetof(ngx_voice_chunk_t, data)
@@ -22,6 +22,7 @@
 
 
 static uint64_t                 ngx_voice_self;
+static ngx_uint_t               ngx_voice_slot;   /* valid with a self */
 static ngx_voice_zone_evict_pt  ngx_voice_evict[2];
 static u_char                   ngx_voice_scratch[NGX_VOICE_SCRATCH];
 
@@ -117,7 +118,11 @@ ngx_voice_zone_join(ngx_voice_zone_t *zone)
     if (slot) {
         slot->pid = ngx_pid;
         slot->id = ++zone->sh->worker_seq;
+        slot->bytes = 0;
+        slot->notes = 0;
+        slot->failing = 0;
         ngx_voice_self = slot->id;
+        ngx_voice_slot = slot - zone->sh->workers;
     }
 
     ngx_voice_zone_unlock(zone);
@@ -307,6 +312,26 @@ u_char *
 ngx_voice_zone_scratch(void)
 {
     return ngx_voice_scratch;
+}
+
+
+void
+ngx_voice_zone_waiting(ngx_voice_zone_t *zone, ngx_uint_t notes,
+    uint64_t bytes, ngx_uint_t failing)
+{
+    ngx_voice_worker_t  *worker;
+
+    ngx_voice_zone_lock(zone);
+
+    worker = &zone->sh->workers[ngx_voice_slot];
+
+    if (worker->id == ngx_voice_self && worker->id != 0) {
+        worker->notes = notes;
+        worker->bytes = bytes;
+        worker->failing = failing;
+    }
+
+    ngx_voice_zone_unlock(zone);
 }
 
 

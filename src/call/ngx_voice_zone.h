@@ -39,6 +39,9 @@ struct ngx_voice_chunk_s {
 typedef struct {
     ngx_pid_t              pid;
     uint64_t               id;        /* never used twice, 0 is nobody */
+    uint64_t               bytes;     /* of notes for the database */
+    uint32_t               notes;
+    uint32_t               failing;   /* its spool cannot be written */
 } ngx_voice_worker_t;
 
 
@@ -156,6 +159,10 @@ u_char *ngx_voice_chunk_copy(u_char *dst, ngx_voice_chunk_t *chunk);
 #define NGX_VOICE_SCRATCH        65536
 u_char *ngx_voice_zone_scratch(void);
 
+
+/* what waits for the database in this worker */
+void ngx_voice_zone_waiting(ngx_voice_zone_t *zone, ngx_uint_t notes,
+    uint64_t bytes, ngx_uint_t failing);
 
 /*
  * Provider results.  cause is a short word such as "unauthorized" or
