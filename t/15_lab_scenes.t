@@ -29,10 +29,12 @@ my ($tools, $system, @messages, @done, %results);
 sub scene {
     my ($name, %facts) = @_;
 
-    $tools = [map { { type => 'function', function => { name => $_ } } }
-                  @{ $scene{$name} }];
-    $system = join "\n", 'You answer the telephone.', map { "$_: "
-        . ($facts{$_} // 'none') . '.' } 'Name', 'Open ticket', 'Open deal';
+    $tools = [map { { type => 'function', function => { name => $_,
+        parameters => { type => 'object', properties => $_ ne 'route' ? {}
+            : { to => { enum => [qw(sales support)] } } } } } }
+        @{ $scene{$name} }];
+    $system = 'What is known: ' . encode_json({ match => 'none',
+        contact => undef, deals => [], tickets => [], %facts });
     @messages = @done = ();
     %results = (
         qualify_lead => sub {
@@ -102,7 +104,8 @@ sub called {
 
 # --- sales -----------------------------------------------------------------
 
-scene('sales', 'Name' => 'Omar Haddad', 'Open deal' => 'Ten cargo bikes');
+scene('sales', contact => { name => 'Omar Haddad' },
+      deals => [{ title => 'Ten cargo bikes' }]);
 
 like(turn('We need ten more cargo bikes.'), qr/noted that\. Is there a budget/,
      'need, then the question for the budget');
@@ -152,9 +155,12 @@ $results{qualify_lead} = sub { { error => { code => 'failed' } } };
 like(turn('We need it now.'), qr/did not work/, 'failed');
 
 
+my @anna = (contact => { name => 'Anna Berg' },
+            tickets => [{ number => 'TKT-001-000001' }]);
+
 # --- support ---------------------------------------------------------------
 
-scene('support', 'Name' => 'Anna Berg', 'Open ticket' => 'TKT-001-000001');
+scene('support', @anna);
 
 is(turn('I have a problem with my electric bike.'), 'You have an open ticket, '
    . 'number TKT-001-000001. Is it about that?', 'an open ticket');
@@ -178,14 +184,14 @@ turn('Let me talk to a person.');
 called('transfer_to_human', { reason => 'The caller asked for a person' },
        'a person');
 
-scene('support', 'Name' => 'Anna Berg', 'Open ticket' => 'TKT-001-000001');
+scene('support', @anna);
 turn('My bike is broken.');
 is(turn('Yes.'), 'What shall I add to it?', 'yes alone');
 turn('It fell down the stairs.');
 called('add_ticket_comment', { ticket => 'TKT-001-000001',
        comment => 'It fell down the stairs.' }, 'then the words');
 
-scene('support', 'Name' => 'Anna Berg', 'Open ticket' => 'TKT-001-000001');
+scene('support', @anna);
 turn('My bike is broken.');
 is(turn('No.'), 'I see. Please tell me what happened.', 'no');
 like(turn('The saddle came off.'), qr/Shall I open a ticket/, 'something else');
@@ -217,7 +223,7 @@ for my $case (['I would like to order a bike.' => 'sales'],
     is_deeply(Voice::Lab::FrontDesk::reply($words, [{ role => 'user',
                   content => $words }], $tools),
               { calls => [{ name => 'route', arguments => {
-                  flow => $flow } }] }, "route: $flow");
+                  to => $flow } }] }, "route: $flow");
 }
 
 like(turn('What are your opening hours?'), qr/Tuesday to Friday/,

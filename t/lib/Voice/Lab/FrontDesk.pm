@@ -77,15 +77,33 @@ sub reply {
 
     my $talk = Voice::Lab::Talk->of($text, $messages, $tools);
 
-    for my $flow (sort keys %routes) {
-        return { calls => [{ name => 'route', arguments => {
-            flow => $flow } }] }
-            if $talk->may('route') && !@{ $talk->results }
-               && $text =~ $routes{$flow};
-    }
+    my $flow = _route($talk);
+
+    return { calls => [{ name => 'route', arguments => $flow }] } if $flow;
 
     return Voice::Lab::Support::reply($talk)
         // Voice::Lab::Sales::reply($talk) // _rules($talk);
+}
+
+
+# as the tool wants to have it
+
+sub _route {
+    my ($talk) = @_;
+
+    return if !$talk->may('route') || @{ $talk->results };
+
+    my $properties = $talk->tools->{route}{properties} || {};
+
+    for my $key (sort keys %$properties) {
+        for my $flow (@{ $properties->{$key}{enum} || [] }) {
+            my $words = $routes{$flow} or next;
+
+            return { $key => $flow } if $talk->text =~ $words;
+        }
+    }
+
+    return;
 }
 
 

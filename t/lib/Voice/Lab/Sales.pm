@@ -103,7 +103,7 @@ sub results ($talk) {
     return 'Let us find a time to talk about it. '
         . Voice::Lab::Talk::offer($result->{free}) if !defined $start;
     return { calls => [{ name => 'schedule_meeting', arguments => {
-        start => $start, topic => $talk->fact('Open deal') // 'Offer',
+        start => $start, topic => ($talk->deal || {})->{title} // 'Offer',
         $talk->named } }] };
 }
 

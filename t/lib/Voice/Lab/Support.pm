@@ -15,7 +15,7 @@ sub reply ($talk) {
     return results($talk) if @{ $talk->results };
 
     my ($text, $asked) = ($talk->text, $talk->asked);
-    my $ticket = $talk->fact('Open ticket');
+    my $ticket = ($talk->ticket || {})->{number};
 
     if ($asked =~ /Is it about that\?|shall I add to it\?/) {
         my $comment = $text =~ s/\A\W*(?:yes|yeah|right)\b\W*//ir;

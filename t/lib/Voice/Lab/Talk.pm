@@ -6,28 +6,32 @@ package Voice::Lab::Talk;
 use Mojo::Base -base, -signatures;
 
 use Mojo::JSON qw(decode_json);
+use Mojo::Util qw(encode);
 use POSIX qw(strftime);
 use Time::Local qw(timegm);
 
 has 'text';                       # the caller's last words
 has asked   => '';                # the agent's words before them
 has heard   => sub { [] };        # [the agent's words, the caller's], all
-has system  => '';
+has crm     => sub { {} };        # as voice.caller() tells it
 has results => sub { [] };        # { name, arguments, result }
-has tools   => sub { {} };
+has tools   => sub { {} };        # name => parameters
 
 
 sub of ($class, $text, $messages, $tools) {
     my $talk = $class->new(text => $text);
     my ($agent, %calls) = ('');
 
-    $talk->tools->{ $_->{function}{name} } = 1 for @{ $tools || [] };
+    $talk->tools->{ $_->{function}{name} } = $_->{function}{parameters} || {}
+        for @{ $tools || [] };
 
     for my $m (@{ $messages || [] }) {
         my $content = ref $m->{content} ? '' : $m->{content} // '';
 
         if ($m->{role} eq 'system') {
-            $talk->system($talk->system . "$content\n");
+            my $about = _about($content);
+
+            $talk->crm($about) if %$about;
         }
         elsif ($m->{role} eq 'user') {
             push @{ $talk->heard }, [$agent, $content];
@@ -53,7 +57,7 @@ sub of ($class, $text, $messages, $tools) {
 
 
 sub _object ($text) {
-    my $value = eval { decode_json($text) };
+    my $value = eval { decode_json($text // '') };
 
     return ref $value eq 'HASH' ? $value : {};
 }
@@ -62,19 +66,24 @@ sub _object ($text) {
 sub may ($self, $name) { $self->tools->{$name} }
 
 
-# The facts that conf/flows/*.json end their prompts with.
+# What the CRM has about the caller: the JSON that ends a system message.
 
-sub fact ($self, $name) {
-    my ($value) = $self->system =~ /^\Q$name\E: (.+?)\.?$/m;
+sub _about ($text) {
+    my ($json) = $text =~ /(\{"\w.*\})\s*\z/s or return {};
 
-    return defined $value && $value !~ /\A(?:none|unknown)\z/ ? $value : undef;
+    return _object(encode('UTF-8', $json));
 }
 
 
-sub name ($self) {
-    my $known = $self->fact('Name');
+sub known ($self) { ($self->crm->{contact} || {})->{name} }
 
-    return $known if defined $known;
+sub ticket ($self) { ($self->crm->{tickets} || [])->[0] }
+
+sub deal ($self) { ($self->crm->{deals} || [])->[0] }
+
+
+sub name ($self) {
+    return $self->known if defined $self->known;
 
     for my $pair (reverse @{ $self->heard }) {
         my ($asked, $text) = @$pair;
@@ -93,10 +102,10 @@ sub name ($self) {
 }
 
 
-# who is known by the prompt need not be named in a call
+# who is known need not be named in a call
 
 sub named ($self) {
-    return defined $self->fact('Name') ? () : (name => $self->name);
+    return defined $self->known ? () : (name => $self->name);
 }
 
 
