@@ -164,7 +164,14 @@ ngx_http_voice_check_database(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
+    if (vmcf->spool == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"voice_spool\" is needed by \"voice_database\"");
+        return NGX_ERROR;
+    }
+
     vmcf->crm->zone = vmcf->zone;
+    vmcf->crm->spool = vmcf->spool;
 
     return NGX_OK;
 }

@@ -39,6 +39,7 @@ ngx_http_voice_create_main_conf(ngx_conf_t *cf)
      *     vmcf->zone = NULL;
      *     vmcf->redact = NULL;
      *     vmcf->crm = NULL;
+     *     vmcf->spool = NULL;
      *     vmcf->signature_off = 0;
      */
 

@@ -19,6 +19,7 @@ typedef struct {
     ngx_array_t                     places;   /* ngx_http_voice_place_t */
     ngx_voice_redact_t             *redact;   /* NULL: nothing is masked */
     ngx_voice_crm_t                *crm;      /* NULL: no voice_database */
+    ngx_path_t                     *spool;
     ngx_uint_t                      max_calls;
     ngx_http_voice_warm_conf_t      warm;
     unsigned                        signature_off:1;

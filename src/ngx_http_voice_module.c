@@ -76,6 +76,13 @@ static ngx_command_t  ngx_http_voice_commands[] = {
       0,
       NULL },
 
+    { ngx_string("voice_spool"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_path_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_voice_main_conf_t, spool),
+      NULL },
+
     { ngx_string("voice_database"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
       ngx_http_voice_database,
@@ -414,8 +421,8 @@ ngx_http_voice_init_process(ngx_cycle_t *cycle)
 
     vmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_voice_module);
 
-    if (vmcf->crm) {
-        ngx_voice_crm_start(vmcf->crm, cycle);
+    if (vmcf->crm && ngx_voice_crm_start(vmcf->crm, cycle) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     return ngx_http_voice_init_warm(cycle);

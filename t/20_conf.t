@@ -53,7 +53,8 @@ $edge->good_conf('the usual configuration');
 
 # in the wrong place, or without what it needs
 
-for my $name (qw(voice_zone voice_max_calls voice_key voice_flow voice_secret))
+for my $name (qw(voice_zone voice_max_calls voice_key voice_flow voice_secret
+                 voice_spool))
 {
     refused(qr/"$name" directive is not allowed here/,
             server($name => 'a b'));
@@ -113,6 +114,21 @@ refused(qr/"voice_max_calls" directive is duplicate/,
 $edge->good_conf('voice_max_calls', http(voice_max_calls => 100));
 refused(qr/"voice_max_calls" 300 needs 750 "worker_connections" in each of 2 workers, there are 512:/,
         http(voice_max_calls => 300));
+
+# voice_spool
+
+my %database = (voice_database => '"host=/tmp user=nobody"');
+
+refused(qr/invalid number of arguments in "voice_spool" directive/,
+        http(voice_spool => '%%DIR%%/spool 1 2'));
+refused(qr/"voice_spool" directive is duplicate/,
+        http(voice_spool => ['%%DIR%%/spool', '%%DIR%%/other']));
+refused(qr/mkdir\(\) "\S+spool" failed/,
+        http(voice_spool => '%%DIR%%/none/spool'));
+refused(qr/"voice_spool" is needed by "voice_database"/,
+        http(%database, voice_spool => undef));
+$edge->good_conf('voice_spool', http(%database, voice_spool => 'waiting/'));
+ok -d $edge->path('waiting'), 'the folder of voice_spool is made';
 
 # files of one line: keys, tokens, secrets
 

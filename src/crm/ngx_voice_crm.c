@@ -11,6 +11,7 @@
 #include <cjson/cJSON.h>
 
 #include "ngx_voice_crm.h"
+#include "ngx_voice_record.h"
 #include "../call/ngx_voice_offer.h"
 
 
@@ -171,18 +172,31 @@ ngx_voice_crm_connection(ngx_voice_crm_t *crm, ngx_pool_t *pool,
 }
 
 
-void
+ngx_int_t
 ngx_voice_crm_start(ngx_voice_crm_t *crm, ngx_cycle_t *cycle)
 {
+    crm->record = ngx_voice_record_start(cycle, crm, crm->zone,
+                                         &crm->spool->name);
+    if (crm->record == NULL) {
+        return NGX_ERROR;
+    }
+
     ngx_voice_pg_start(&crm->lookups, cycle);
     ngx_voice_pg_start(&crm->actions, cycle);
     ngx_voice_pg_start(&crm->rest, cycle);
+
+    return NGX_OK;
 }
 
 
 void
 ngx_voice_crm_stop(ngx_voice_crm_t *crm)
 {
+    if (crm->record) {
+        ngx_voice_record_stop(crm->record);
+        crm->record = NULL;
+    }
+
     ngx_voice_pg_stop(&crm->lookups);
     ngx_voice_pg_stop(&crm->actions);
     ngx_voice_pg_stop(&crm->rest);
@@ -388,6 +402,13 @@ ngx_voice_crm_tools_came(void *data, ngx_voice_crm_rc_e rc, ngx_str_t *value)
 
 
 ngx_int_t
+ngx_voice_crm_note(ngx_voice_crm_t *crm, ngx_str_t *note)
+{
+    return ngx_voice_record_note(crm->record, note);
+}
+
+
+ngx_int_t
 ngx_voice_crm_tools(ngx_voice_crm_t *crm, ngx_pool_t *pool, ngx_str_t *tools)
 {
     return ngx_voice_offer_get(crm->zone, pool, tools);
@@ -400,6 +421,8 @@ static void
 ngx_voice_crm_rest_up(void *data)
 {
     ngx_voice_crm_t *crm = data;
+
+    ngx_voice_record_wake(crm->record);
 
     if (ngx_worker == 0) {
         (void) ngx_voice_crm_ask(&crm->rest, NGX_VOICE_CRM_STATEMENT_PROBE,

@@ -24,6 +24,7 @@
 
 typedef struct ngx_voice_crm_s      ngx_voice_crm_t;
 typedef struct ngx_voice_crm_ask_s  ngx_voice_crm_ask_t;
+typedef struct ngx_voice_record_s   ngx_voice_record_t;
 
 typedef enum {
     NGX_VOICE_CRM_OK = 0,
@@ -47,6 +48,8 @@ struct ngx_voice_crm_s {
     char                      *conninfo;
     ngx_msec_t                 timeout;   /* of a lookup, ms */
     ngx_voice_zone_t          *zone;
+    ngx_path_t                *spool;
+    ngx_voice_record_t        *record;    /* notes on their way */
 
     ngx_voice_pg_t             lookups;   /* a caller waits for them */
     ngx_voice_pg_t             actions;
@@ -57,8 +60,11 @@ struct ngx_voice_crm_s {
 /* when conninfo and timeout are set; NGX_ERROR: no memory */
 ngx_int_t ngx_voice_crm_init(ngx_voice_crm_t *crm, ngx_pool_t *pool);
 
-/* worker: begins to connect; _stop() drops what is under way */
-void ngx_voice_crm_start(ngx_voice_crm_t *crm, ngx_cycle_t *cycle);
+/*
+ * Worker: begins to connect, NGX_ERROR: no memory.  _stop() drops what is
+ * under way; notes stay in the spool.
+ */
+ngx_int_t ngx_voice_crm_start(ngx_voice_crm_t *crm, ngx_cycle_t *cycle);
 void ngx_voice_crm_stop(ngx_voice_crm_t *crm);
 
 /*
