@@ -36,7 +36,7 @@ my $formats = 'mp3_22050_32, mp3_44100_32, mp3_44100_64, mp3_44100_96, '
 my $action = 'must be "goodbye", "human" or "wait"';
 my $way_out = 'must be "goodbye" or "human"';
 my $known = 'known are company, agent, language, caller.number, '
-    . 'called.number, date, time and weekday';
+    . 'called.number, date, time, weekday, contact.name, contact.first_name, contact.company, deal.title, ticket.number and ticket.title';
 my $control = 'must not contain a line break or another control character';
 my $human = 'is "human", but there is no way to one: /fallback/number is '
     . 'missing';

@@ -30,10 +30,25 @@ static char  *ngx_http_voice_months[] = {
 
 
 void
-ngx_http_voice_agent_facts(ngx_voice_call_view_t *call,
-    ngx_voice_facts_t *facts, ngx_http_voice_facts_buf_t *buf)
+ngx_http_voice_agent_facts(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_voice_facts_t *facts,
+    ngx_http_voice_facts_buf_t *buf)
 {
-    ngx_tm_t  tm;
+    ngx_tm_t                   tm;
+    ngx_http_voice_context_t  *context;
+
+    ngx_memzero(facts, sizeof(ngx_voice_facts_t));
+
+    context = agent->context;
+
+    if (context) {
+        facts->contact_name = context->name;
+        facts->contact_first_name = context->first_name;
+        facts->contact_company = context->company;
+        facts->deal_title = context->deal;
+        facts->ticket_number = context->ticket;
+        facts->ticket_title = context->ticket_title;
+    }
 
     facts->caller.data = call->from;
     facts->caller.len = call->from_len;
@@ -47,7 +62,12 @@ ngx_http_voice_agent_facts(ngx_voice_call_view_t *call,
     facts->called.data = call->to;
     facts->called.len = call->to_len;
 
-    ngx_localtime(ngx_time(), &tm);
+    if (call->known == NGX_VOICE_KNOWN_YES) {
+        ngx_gmtime(ngx_time() + call->offset, &tm);
+
+    } else {
+        ngx_localtime(ngx_time(), &tm);
+    }
 
     facts->weekday = ngx_http_voice_weekdays[tm.ngx_tm_wday];
 

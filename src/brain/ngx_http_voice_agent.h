@@ -17,6 +17,23 @@
 
 
 /*
+ * Who calls, as the CRM knows it; empty where it does not, and names also
+ * where more than one contact matches.
+ */
+
+typedef struct {
+    ngx_str_t                about;     /* all of it, JSON */
+    ngx_str_t                name;
+    ngx_str_t                first_name;
+    ngx_str_t                company;
+    ngx_str_t                deal;
+    ngx_str_t                ticket;    /* its number */
+    ngx_str_t                ticket_title;
+    ngx_str_t                last_call;
+} ngx_http_voice_context_t;
+
+
+/*
  * Who answers: a flow, and where its words and its voice come from.  Lives in
  * a request or a turn; everything it points to is configuration.
  */
@@ -28,6 +45,7 @@ typedef struct {
     ngx_array_t             *models;    /* of ngx_http_voice_model_t */
     ngx_voice_redact_t      *redact;    /* NULL: nothing is masked */
     ngx_voice_crm_t         *crm;       /* NULL: no database */
+    ngx_http_voice_context_t  *context; /* NULL: nothing is known */
     ngx_http_voice_speech_t  speech;    /* uri.len is 0: <Say> only */
     ngx_voice_profile_t      profile;
     ngx_msec_t               first_token_timeout;
@@ -44,11 +62,12 @@ typedef struct {
 
 
 /*
- * What templates may name in this call: numbers, and the date and time of
- * this server's clock and time zone.
+ * What templates may name in this call: numbers, the caller, and the date and
+ * time, of the organization's time zone once it is known, else of this server.
  */
-void ngx_http_voice_agent_facts(ngx_voice_call_view_t *call,
-    ngx_voice_facts_t *facts, ngx_http_voice_facts_buf_t *buf);
+void ngx_http_voice_agent_facts(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_voice_facts_t *facts,
+    ngx_http_voice_facts_buf_t *buf);
 
 /* whether words can be played at all; if not they are left to <Say> */
 ngx_uint_t ngx_http_voice_agent_speaks(ngx_http_voice_agent_t *agent);

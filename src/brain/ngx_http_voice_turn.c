@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_turn.h"
+#include "ngx_http_voice_context.h"
 #include "ngx_http_voice_prompt.h"
 #include "../call/ngx_voice_wait.h"
 #include "../wire/ngx_voice_sentence.h"
@@ -100,6 +101,7 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     turn->pool = pool;
     turn->log = ngx_cycle->log;
     turn->agent = *agent;
+    turn->agent.context = NULL;
     turn->call = *call;
     turn->turn = call->turn;
     turn->sid.data = turn->call.sid;
@@ -109,6 +111,14 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     turn->event.handler = ngx_http_voice_turn_event;
     turn->event.data = turn;
     turn->event.log = turn->log;
+
+    if (agent->crm) {
+
+        /* the one of the agent is the webhook's, which may be over soon */
+
+        turn->agent.context = ngx_http_voice_context_load(agent->zone,
+                                                          &turn->sid, pool);
+    }
 
     ngx_voice_answer_text(agent->zone, &turn->sid, turn->turn, &said);
 

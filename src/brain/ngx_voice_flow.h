@@ -108,6 +108,7 @@ typedef struct {
     ngx_voice_line_t            consent;     /* empty: none */
     ngx_voice_line_t            greeting;
     ngx_voice_line_t            opening;
+    ngx_voice_line_t            opening_known;  /* empty: none */
     ngx_voice_line_t            prompt;      /* lines joined with LF */
     ngx_voice_line_t            apology;
     ngx_voice_line_t            goodbye;
@@ -144,7 +145,7 @@ typedef struct {
     ngx_uint_t              line;
     ngx_uint_t              column;
     char                    pointer[256];
-    char                    reason[256];
+    char                    reason[384];
 } ngx_voice_flow_error_t;
 
 

@@ -17,6 +17,14 @@ static const ngx_voice_line_name_t  ngx_voice_flow_names[] = {
     { "date",          offsetof(ngx_voice_facts_t, date),      1, 0 },
     { "time",          offsetof(ngx_voice_facts_t, time),      1, 0 },
     { "weekday",       offsetof(ngx_voice_facts_t, weekday),   1, 0 },
+    { "contact.name",  offsetof(ngx_voice_facts_t, contact_name), 1, 1 },
+    { "contact.first_name",
+      offsetof(ngx_voice_facts_t, contact_first_name), 1, 1 },
+    { "contact.company",
+      offsetof(ngx_voice_facts_t, contact_company), 1, 1 },
+    { "deal.title",    offsetof(ngx_voice_facts_t, deal_title), 1, 1 },
+    { "ticket.number", offsetof(ngx_voice_facts_t, ticket_number), 1, 1 },
+    { "ticket.title",  offsetof(ngx_voice_facts_t, ticket_title), 1, 1 },
 
     { NULL, 0, 0, 0 }
 };

@@ -27,7 +27,7 @@ typedef struct {
     void                        *flow;         /* what is being filled */
     size_t                       len;
     char                         pointer[256]; /* where the reader is */
-    char                         reason[256];
+    char                         reason[384];
     unsigned                     defaults:1;   /* reading a row's default */
 } ngx_voice_flow_ctx_t;
 

@@ -283,6 +283,9 @@ const ngx_voice_flow_row_t  ngx_voice_flow_rows[] = {
       offsetof(ngx_voice_flow_t, opening), 0, 0, 0, NULL,
       "\"How can I help you?\"" },
 
+    { "opening_known", ngx_voice_flow_read_line,
+      offsetof(ngx_voice_flow_t, opening_known), 0, 0, 0, NULL, NULL },
+
     { "prompt", ngx_voice_flow_read_prompt,
       offsetof(ngx_voice_flow_t, prompt), NGX_VOICE_FLOW_REQUIRED, 0, 0,
       NULL, NULL },

@@ -21,6 +21,12 @@ typedef struct {
     ngx_str_t               date;
     ngx_str_t               time;
     ngx_str_t               weekday;
+    ngx_str_t               contact_name;    /* {{contact.name}} and so on */
+    ngx_str_t               contact_first_name;
+    ngx_str_t               contact_company;
+    ngx_str_t               deal_title;
+    ngx_str_t               ticket_number;
+    ngx_str_t               ticket_title;
 } ngx_voice_facts_t;
 
 
@@ -54,7 +60,7 @@ typedef struct {
     const ngx_voice_line_name_t  *names;     /* ends with NULL */
     void                         *values;
     size_t                        max;       /* bytes, names filled in */
-    char                          reason[256];
+    char                          reason[384];
 } ngx_voice_line_parse_t;
 
 

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_hook.h"
+#include "../brain/ngx_http_voice_context.h"
 
 
 ngx_http_voice_route_t  ngx_http_voice_routes[] = {
@@ -99,6 +100,7 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     agent->models = conf->models;
     agent->redact = conf->redact;
     agent->crm = conf->crm;
+    agent->context = NULL;
     agent->first_token_timeout = conf->first_token_timeout;
     agent->token_timeout = conf->token_timeout;
 
@@ -155,6 +157,59 @@ ngx_http_voice_hook_agents(ngx_http_voice_webhook_conf_t *conf,
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_voice_hook_speaker(ngx_http_voice_hook_t *hook)
+{
+    ngx_str_t                       name;
+    ngx_uint_t                      i;
+    ngx_voice_flow_t              **flow;
+    ngx_http_core_srv_conf_t       *cscf;
+    ngx_http_voice_agent_t         *agent;
+    ngx_http_voice_number_t        *number;
+    ngx_http_voice_webhook_conf_t  *conf;
+
+    conf = hook->conf;
+    agent = &hook->agent;
+
+    number = ngx_http_voice_hook_number(conf, &hook->call.to);
+
+    /* the call's own flow; a reload may have taken it away */
+
+    agent->flow = number->flow;
+
+    name.data = hook->view.flow;
+    name.len = hook->view.flow_len;
+
+    flow = conf->flows->elts;
+
+    for (i = 0; i < conf->flows->nelts; i++) {
+        if (flow[i]->name.len == name.len
+            && ngx_memcmp(flow[i]->name.data, name.data, name.len) == 0)
+        {
+            agent->flow = flow[i];
+            break;
+        }
+    }
+
+    if (hook->view.language_len == 0) {
+        hook->view.language_len = ngx_min(hook->call.language.len,
+                                          NGX_VOICE_LANGUAGE_LEN);
+        ngx_memcpy(hook->view.language, hook->call.language.data,
+                   hook->view.language_len);
+    }
+
+    cscf = ngx_http_get_module_srv_conf(hook->request, ngx_http_core_module);
+
+    ngx_http_voice_hook_agent(conf, cscf->ctx, number, agent->flow, agent);
+
+    if (conf->crm) {
+        agent->context = ngx_http_voice_context_load(conf->zone,
+                                                     &hook->call.sid,
+                                                     hook->request->pool);
+    }
 }
 
 

@@ -82,7 +82,7 @@ ngx_http_voice_pace_line(ngx_http_voice_pace_t *pace,
     hook = pace->hook;
     spoken = &pace->reply.lines[pace->reply.n];
 
-    ngx_http_voice_agent_facts(&hook->view, &facts, &buf);
+    ngx_http_voice_agent_facts(&hook->agent, &hook->view, &facts, &buf);
 
     if (ngx_voice_line_render(line, hook->request->pool, &facts,
                               &spoken->text)

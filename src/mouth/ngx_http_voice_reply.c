@@ -237,7 +237,7 @@ ngx_http_voice_reply_dial(ngx_http_voice_hook_t *hook, ngx_voice_twiml_t *w)
 
     /* reached when the human did not answer, or has hung up */
 
-    ngx_http_voice_agent_facts(&hook->view, &facts, &buf);
+    ngx_http_voice_agent_facts(&hook->agent, &hook->view, &facts, &buf);
 
     if (ngx_voice_line_render(&flow->goodbye, hook->request->pool, &facts,
                               &goodbye)

@@ -20,7 +20,6 @@ static ngx_int_t ngx_http_voice_step_number(ngx_http_voice_hook_t *hook);
 static uint64_t ngx_http_voice_step_token(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_step_empty(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace);
-static ngx_int_t ngx_http_voice_step_agent(ngx_http_voice_hook_t *hook);
 
 
 ngx_int_t
@@ -273,9 +272,7 @@ ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
 
     pace->claimed = (claim == NGX_VOICE_CLAIM_RUN);
 
-    if (ngx_http_voice_step_agent(hook) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    ngx_http_voice_hook_speaker(hook);
 
     pace->reply.turn = hook->step.turn;
     pace->reply.step = hook->step.step;
@@ -309,54 +306,4 @@ ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
     default: /* NGX_VOICE_CLAIM_STALE, NGX_VOICE_CLAIM_WAIT for too long */
         return ngx_http_voice_talk_aside(pace);
     }
-}
-
-
-static ngx_int_t
-ngx_http_voice_step_agent(ngx_http_voice_hook_t *hook)
-{
-    ngx_str_t                       name;
-    ngx_uint_t                      i;
-    ngx_voice_flow_t              **flow;
-    ngx_http_core_srv_conf_t       *cscf;
-    ngx_http_voice_agent_t         *agent;
-    ngx_http_voice_number_t        *number;
-    ngx_http_voice_webhook_conf_t  *conf;
-
-    conf = hook->conf;
-    agent = &hook->agent;
-
-    number = ngx_http_voice_hook_number(conf, &hook->call.to);
-
-    /* the call's own flow; a reload may have taken it away */
-
-    agent->flow = number->flow;
-
-    name.data = hook->view.flow;
-    name.len = hook->view.flow_len;
-
-    flow = conf->flows->elts;
-
-    for (i = 0; i < conf->flows->nelts; i++) {
-        if (flow[i]->name.len == name.len
-            && ngx_memcmp(flow[i]->name.data, name.data, name.len) == 0)
-        {
-            agent->flow = flow[i];
-            break;
-        }
-    }
-
-    if (hook->view.language_len == 0) {
-        hook->view.language_len = ngx_min(hook->call.language.len,
-                                          NGX_VOICE_LANGUAGE_LEN);
-        ngx_memcpy(hook->view.language, hook->call.language.data,
-                   hook->view.language_len);
-    }
-
-    cscf = ngx_http_get_module_srv_conf(hook->request, ngx_http_core_module);
-
-    ngx_http_voice_hook_agent(conf, cscf->ctx, number, agent->flow,
-                              agent);
-
-    return NGX_OK;
 }

@@ -9,10 +9,18 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_talk.h"
+#include "../brain/ngx_http_voice_context.h"
 #include "../brain/ngx_http_voice_turn.h"
 
 
+static ngx_int_t ngx_http_voice_talk_ring(ngx_http_voice_pace_t *pace);
+static ngx_int_t ngx_http_voice_talk_rung(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace);
+static ngx_int_t ngx_http_voice_talk_open(ngx_http_voice_pace_t *pace);
+static ngx_uint_t ngx_http_voice_talk_asked(ngx_http_voice_pace_t *pace,
+    ngx_http_voice_resume_pt resume);
+static ngx_int_t ngx_http_voice_talk_opened(ngx_http_voice_pace_t *pace,
+    ngx_voice_line_t *opening);
 static void ngx_http_voice_talk_said(ngx_http_voice_pace_t *pace,
     ngx_uint_t turn, ngx_str_t *text);
 static ngx_int_t ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace,
@@ -45,9 +53,14 @@ ngx_http_voice_talk_begin(ngx_http_voice_pace_t *pace)
     switch (hook->route) {
 
     case NGX_HTTP_VOICE_INBOUND:
-        return ngx_http_voice_talk_greet(pace);
+        return ngx_http_voice_talk_ring(pace);
 
     case NGX_HTTP_VOICE_START:
+
+        if (hook->step.step == 0) {
+            return ngx_http_voice_talk_open(pace);
+        }
+
         return ngx_http_voice_talk_prompt(pace, hook->step.step);
 
     case NGX_HTTP_VOICE_SPEECH:
@@ -65,16 +78,96 @@ ngx_http_voice_talk_begin(ngx_http_voice_pace_t *pace)
 }
 
 
+/*
+ * Who calls is looked up while the greeting is heard.  Only where the number
+ * has no line of its own in the configuration the database may know another
+ * flow for it, and the greeting waits for that, but not for long.
+ */
+
+static ngx_int_t
+ngx_http_voice_talk_ring(ngx_http_voice_pace_t *pace)
+{
+    ngx_http_voice_hook_t          *hook;
+    ngx_http_voice_number_t        *number;
+    ngx_http_voice_webhook_conf_t  *conf;
+    ngx_http_voice_context_ask_t    ask;
+
+    hook = pace->hook;
+    conf = hook->conf;
+
+    if (conf->crm == NULL) {
+        return ngx_http_voice_talk_greet(pace);
+    }
+
+    number = ngx_http_voice_hook_number(conf, &hook->call.to);
+
+    ask.zone = conf->zone;
+    ask.crm = conf->crm;
+    ask.flows = conf->flows;
+    ask.sid = hook->call.sid;
+    ask.called = hook->call.to;
+    ask.caller = hook->call.from;
+    ask.given = number->given;
+
+    ngx_http_voice_context_ask(&ask);
+
+    if (number->number.len == 0) {
+        return ngx_http_voice_talk_rung(pace);
+    }
+
+    return ngx_http_voice_talk_greet(pace);
+}
+
+
+static ngx_int_t
+ngx_http_voice_talk_rung(ngx_http_voice_pace_t *pace)
+{
+    if (ngx_http_voice_talk_asked(pace, ngx_http_voice_talk_rung)) {
+        return NGX_DONE;
+    }
+
+    ngx_http_voice_hook_speaker(pace->hook);
+
+    return ngx_http_voice_talk_greet(pace);
+}
+
+
+/* whether it is still being found out who calls: then it is waited for */
+
+static ngx_uint_t
+ngx_http_voice_talk_asked(ngx_http_voice_pace_t *pace,
+    ngx_http_voice_resume_pt resume)
+{
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    ngx_http_voice_pace_news(pace);
+
+    if (ngx_voice_call_look(hook->conf->zone, &hook->call.sid, &hook->view)
+        == NGX_OK
+        && hook->view.known == NGX_VOICE_KNOWN_ASKED
+        && !pace->late)
+    {
+        ngx_http_voice_pace_wait(pace, resume,
+                                 ngx_min(hook->conf->crm->timeout,
+                                         ngx_http_voice_pace_left(pace)));
+        return 1;
+    }
+
+    /* the lines have a wait of their own */
+
+    pace->late = 0;
+
+    return 0;
+}
+
+
 static ngx_int_t
 ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace)
 {
-    u_char                      *p;
-    ngx_str_t                    text, opening;
-    ngx_uint_t                   i;
-    ngx_voice_flow_t            *flow;
-    ngx_voice_facts_t            facts;
-    ngx_http_voice_hook_t       *hook;
-    ngx_http_voice_facts_buf_t   buf;
+    ngx_voice_flow_t       *flow;
+    ngx_http_voice_hook_t  *hook;
 
     hook = pace->hook;
     flow = hook->agent.flow;
@@ -84,8 +177,6 @@ ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace)
     pace->reply.next = NGX_HTTP_VOICE_NEXT_START;
     pace->reply.turn = 1;
     pace->reply.step = 0;
-
-    ngx_http_voice_agent_facts(&hook->view, &facts, &buf);
 
     /* what the caller has to know comes first */
 
@@ -97,38 +188,122 @@ ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace)
         ngx_voice_call_consent(hook->conf->zone, &hook->call.sid);
     }
 
-    if (ngx_http_voice_pace_line(pace, &flow->greeting) != NGX_OK
-        || ngx_voice_line_render(&flow->opening, hook->request->pool, &facts,
-                                 &opening)
-           != NGX_OK)
+    if (ngx_http_voice_pace_line(pace, &flow->greeting) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_voice_pace_lines(pace);
+}
+
+
+/* the opening line: by name where it is known for sure who calls */
+
+static ngx_int_t
+ngx_http_voice_talk_open(ngx_http_voice_pace_t *pace)
+{
+    ngx_voice_flow_t       *flow;
+    ngx_voice_line_t       *line;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    if (hook->conf->crm) {
+
+        if (ngx_http_voice_talk_asked(pace, ngx_http_voice_talk_open)) {
+            return NGX_DONE;
+        }
+
+        ngx_http_voice_hook_speaker(hook);
+    }
+
+    flow = hook->agent.flow;
+    line = &flow->opening;
+
+    if (flow->opening_known.source.len
+        && hook->agent.context && hook->agent.context->name.len)
+    {
+        line = &flow->opening_known;
+    }
+
+    hook->state = "opening";
+
+    pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
+    pace->reply.step = 0;
+
+    if (ngx_http_voice_pace_line(pace, line) != NGX_OK
+        || ngx_http_voice_talk_opened(pace, line) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* to the model these and the opening that follows are one */
+    return ngx_http_voice_pace_lines(pace);
+}
 
-    text.len = opening.len;
 
-    for (i = 0; i < pace->reply.n; i++) {
-        text.len += pace->reply.lines[i].text.len + 1;
+/* to the model the opening and what was said before it are one */
+
+static ngx_int_t
+ngx_http_voice_talk_opened(ngx_http_voice_pace_t *pace,
+    ngx_voice_line_t *opening)
+{
+    u_char                      *p;
+    ngx_str_t                    text, lines[3];
+    ngx_uint_t                   i, n;
+    ngx_voice_flow_t            *flow;
+    ngx_voice_line_t            *first[3];
+    ngx_voice_facts_t            facts;
+    ngx_http_voice_hook_t       *hook;
+    ngx_http_voice_facts_buf_t   buf;
+
+    hook = pace->hook;
+    flow = hook->agent.flow;
+
+    n = 0;
+
+    if (hook->step.turn == 1) {
+
+        if (flow->consent.source.len) {
+            first[n++] = &flow->consent;
+        }
+
+        first[n++] = &flow->greeting;
+    }
+
+    first[n++] = opening;
+
+    ngx_http_voice_agent_facts(&hook->agent, &hook->view, &facts, &buf);
+
+    text.len = 0;
+
+    for (i = 0; i < n; i++) {
+
+        if (ngx_voice_line_render(first[i], hook->request->pool, &facts,
+                                  &lines[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        text.len += lines[i].len + 1;
     }
 
     text.data = ngx_pnalloc(hook->request->pool, text.len);
     if (text.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     p = text.data;
 
-    for (i = 0; i < pace->reply.n; i++) {
-        p = ngx_sprintf(p, "%V ", &pace->reply.lines[i].text);
+    for (i = 0; i < n; i++) {
+        p = ngx_cpymem(p, lines[i].data, lines[i].len);
+        *p++ = ' ';
     }
 
-    (void) ngx_cpymem(p, opening.data, opening.len);
+    text.len--;
 
-    ngx_http_voice_talk_said(pace, 0, &text);
+    ngx_http_voice_talk_said(pace, hook->step.turn - 1, &text);
 
-    return ngx_http_voice_pace_lines(pace);
+    return NGX_OK;
 }
 
 
@@ -150,7 +325,7 @@ ngx_http_voice_talk_said(ngx_http_voice_pace_t *pace, ngx_uint_t turn,
 }
 
 
-/* asks for words: first with the opening line, then up the silence ladder */
+/* asks for words again, up the silence ladder */
 
 static ngx_int_t
 ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace, ngx_uint_t step)
@@ -165,11 +340,7 @@ ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace, ngx_uint_t step)
     pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
     pace->reply.step = step;
 
-    if (step == 0) {
-        hook->state = "opening";
-        line = &flow->opening;
-
-    } else if (step <= flow->silence.nelts) {
+    if (step <= flow->silence.nelts) {
         hook->state = "silence";
         line = flow->silence.elts;
         line += step - 1;
@@ -188,11 +359,6 @@ ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace, ngx_uint_t step)
 
     if (ngx_http_voice_pace_line(pace, line) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (step == 0) {
-        ngx_http_voice_talk_said(pace, hook->step.turn - 1,
-                                 &pace->reply.lines[0].text);
     }
 
     return ngx_http_voice_pace_lines(pace);

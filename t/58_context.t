@@ -1,0 +1,214 @@
+#!/usr/bin/perl
+
+# Who calls, from a real database: the greeting does not wait for it, the
+# opening and the prompt have it, and a database that is down, hung or slow is
+# never heard as silence or as something untrue.
+
+use strict;
+use warnings;
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use Voice::Edge;
+use Voice::Postgres;
+use Voice::Scene;
+
+my $pg = Voice::Postgres->new;
+my $name = $pg->database('crm');
+my ($rc, $out) = $pg->migrate($name, '--demo');
+
+is $rc, 0, 'migrated' or diag $out;
+
+my $owner = $pg->connect($name);
+my ($larkspur) = $owner->selectrow_array(
+    "select id from organizations where domain = 'larkspur-bikes.example'");
+my ($marina) = $owner->selectrow_array(
+    "select id from organizations where domain = 'marina-yachts.example'");
+
+# as an operator would say it; the password is not asked for here
+my $conninfo = "\"host=$pg->{dir} dbname=$name user=voice_edge\"";
+
+my $scene = Voice::Scene->new(
+    # words alone: they stand in the documents
+    flow => {
+        voice => undef,
+        opening => 'How can I help you?',
+        opening_known => 'Hello {{contact.first_name|there}}, how can I help '
+            . 'you today?',
+        prompt => 'It is {{time}}, ticket {{ticket.number|none}}.',
+    },
+    http_directives => {
+        voice_database => "$conninfo timeout=3s",
+        voice_number => [
+            "+15005550009 flow=general organization=$larkspur",
+            "+15005550019 flow=general organization=$marina",
+            '+15005550029 flow=general organization=999999',
+            'default flow=general',
+        ],
+    },
+    directives => {
+        voice_filler_after => '20s', voice_first_token_timeout => '20s',
+        voice_token_timeout => '20s', voice_answer_within => '10s',
+    },
+);
+
+my $edge = $scene->edge;
+my $model = $scene->model;
+
+sub up {
+    Voice::Edge::wait_for(sub { () = $edge->log =~ /voice database connection for lookups is up/g })
+        or diag 'the database was not reached';
+}
+
+# what the model was told, without the caller's words
+
+sub told {
+    my ($request) = @_;
+
+    return join "\n", map { $_->{content} }
+        grep { $_->{role} eq 'system' } @{ $request->{body}{messages} };
+}
+
+sub talk {
+    my ($from, $to) = @_;
+
+    $model->forget;
+
+    my $line = $scene->line;
+    my %who = (From => $from, To => $to);
+    my $r = $line->post('inbound-webhook', CallStatus => 'ringing', %who);
+    my $greeting = [ Voice::Scene::Line::sounds($r) ];
+
+    $r = $line->post(Voice::Scene::Line::redirect($r), %who);
+
+    my @opening = Voice::Scene::Line::sounds($r);
+
+    $line->post(Voice::Scene::Line::action($r), SpeechResult => 'hello', %who);
+
+    my ($request) = @{ $model->requests };
+
+    return { greeting => $greeting, opening => join(' ', @opening),
+             told => told($request), request => $request, line => $line };
+}
+
+up();
+
+my $t = talk('+15005550006', '+15005550009');
+
+is $t->{opening}, 'Hello Anna, how can I help you today?',
+    'a customer is greeted by name';
+like $t->{told}, qr/"name":"Anna Berg"/, 'the model knows who calls';
+like $t->{told}, qr/ticket (?!none)\S+/, 'and the open ticket, by its number';
+unlike $t->{told}, qr/Captain|Blue Dhow|Not for other ears/,
+    'nothing of another tenant';
+
+$t = talk('+15005550006', '+15005550019');
+
+is $t->{opening}, 'Hello Captain, how can I help you today?',
+    'the same telephone is somebody else to another tenant';
+unlike $t->{told}, qr/Anna|Larkspur/, 'who knows nothing of the first';
+
+$t = talk('+15005550014', '+15005550009');
+
+is $t->{opening}, 'How can I help you?', 'who is not known is not named';
+like $t->{told}, qr/"match":"none"/, 'and the model knows that';
+
+$t = talk('+266696687', '+15005550009');
+is $t->{opening}, 'How can I help you?', 'a withheld number is nobody';
+like $t->{told}, qr/"match":"withheld"/, 'to the model, too';
+
+$t = talk('+15005550006', '+15005550029');
+is $t->{opening}, 'How can I help you?',
+    'a number of an organization that does not exist is answered';
+unlike $t->{told}, qr/Anna|Captain/, 'and knows nobody';
+like $edge->log, qr/number is not known to the CRM: number \+15005550029/,
+    'the log says which number';
+
+$t = talk('+15005550006', '+15005550099');
+is $t->{opening}, 'How can I help you?', 'a number of no organization';
+unlike $t->{told}, qr/Anna|Captain/, 'knows nobody';
+
+# two of a tenant's contacts have the number: nobody is named
+
+$owner->do("insert into contacts (name, phone, organization_id, owner_id)
+    select 'Second Berg', '+15005550006', organization_id, owner_id
+    from contacts where name = 'Anna Berg'");
+
+$t = talk('+15005550006', '+15005550009');
+is $t->{opening}, 'How can I help you?', 'an ambiguous number names nobody';
+unlike $t->{told}, qr/Anna Berg/, 'not to the model either';
+
+$owner->do("delete from contacts where name = 'Second Berg'");
+
+# the database knows numbers that the configuration does not
+
+$owner->do("insert into voice.numbers (number, organization, flow)
+    values ('+15005550077', $marina, 'general')");
+
+$t = talk('+15005550006', '+15005550077');
+is $t->{opening}, 'Hello Captain, how can I help you today?',
+    'a number of voice.numbers';
+
+# a lock on the tables: the lookup does not come back
+
+my $locker = $pg->connect($name);
+$locker->begin_work;
+$locker->do('lock table contacts in access exclusive mode');
+
+$t = talk('+15005550006', '+15005550009');
+is scalar @{ $t->{greeting} }, 1, 'the greeting does not wait for a lock';
+is $t->{opening}, 'How can I help you?', 'the opening does not for ever';
+like $t->{told}, qr/CRM can not be reached/, 'and the model is told so';
+like $edge->log, qr/goes on without the CRM/, 'the log says so';
+
+$locker->rollback;
+
+$t = talk('+15005550006', '+15005550009');
+is $t->{opening}, 'Hello Anna, how can I help you today?',
+    'the next call knows its caller again';
+
+# the server is hung: it takes connections and says nothing
+
+my $pid = $pg->{pid};
+my @backends = grep { $_ != $pid } map { m{/proc/(\d+)/} ? $1 : () }
+    grep { open my $f, '<', $_ and <$f> =~ /^\d+ \(postgres\) \S $pid / }
+    glob '/proc/[0-9]*/stat';
+
+ok scalar @backends, 'there are backends';
+kill STOP => @backends;
+
+$t = talk('+15005550006', '+15005550009');
+is scalar @{ $t->{greeting} }, 1, 'the greeting of a hung database';
+is $t->{opening}, 'How can I help you?', 'the opening, too';
+
+kill CONT => @backends;
+
+Voice::Edge::wait_for(sub {
+    talk('+15005550006', '+15005550009')->{opening} =~ /Anna/ });
+is talk('+15005550006', '+15005550009')->{opening},
+    'Hello Anna, how can I help you today?', 'it goes on by itself';
+
+# the server is gone
+
+$pg->stop;
+
+Voice::Edge::wait_for(sub { $edge->log =~ /connection for lookups is lost/ });
+
+$t = talk('+15005550006', '+15005550009');
+is scalar @{ $t->{greeting} }, 1, 'the greeting without a database';
+is $t->{opening}, 'How can I help you?', 'the opening, too';
+like $t->{told}, qr/CRM can not be reached/, 'the model is told so';
+
+$pg->start;
+
+Voice::Edge::wait_for(sub {
+    talk('+15005550006', '+15005550009')->{opening} =~ /Anna/ });
+is talk('+15005550006', '+15005550009')->{opening},
+    'Hello Anna, how can I help you today?', 'and when it is there again';
+
+unlike $edge->log, qr/Anna|anna\.berg/, 'no caller in the log';
+
+done_testing;
