@@ -172,10 +172,10 @@ is $t->{opening}, 'Hello Anna, how can I help you today?',
 
 # the server is hung: it takes connections and says nothing
 
-my $pid = $pg->{pid};
-my @backends = grep { $_ != $pid } map { m{/proc/(\d+)/} ? $1 : () }
-    grep { open my $f, '<', $_ and <$f> =~ /^\d+ \(postgres\) \S $pid / }
-    glob '/proc/[0-9]*/stat';
+my @backends = grep { /voice-edge|voice_edge/ } map { "$_->[0] $_->[1]" }
+    @{ $owner->selectall_arrayref(
+        'select pid, usename from pg_stat_activity where usename is not null') };
+@backends = map { (split)[0] } @backends;
 
 ok scalar @backends, 'there are backends';
 kill STOP => @backends;
