@@ -36,7 +36,8 @@ my $formats = 'mp3_22050_32, mp3_44100_32, mp3_44100_64, mp3_44100_96, '
 my $action = 'must be "goodbye", "human" or "wait"';
 my $way_out = 'must be "goodbye" or "human"';
 my $known = 'known are company, agent, language, caller.number, '
-    . 'called.number, date, time, weekday, contact.name, contact.first_name, contact.company, deal.title, ticket.number and ticket.title';
+    . 'called.number, date, time, weekday, contact.name, contact.first_name, '
+    . 'contact.company, deal.title, ticket.number and ticket.title';
 my $control = 'must not contain a line break or another control character';
 my $human = 'is "human", but there is no way to one: /fallback/number is '
     . 'missing';
@@ -122,8 +123,11 @@ my @cases = (
         '/greeting has a "{{" at offset 0 that no "}}" closes' ],
     [ { '/greeting' => '{{caller.number|{{company}}}}' },
         '/greeting has a "{{" at offset 0 that no "}}" closes' ],
+    [ { '/greeting' => '{{contact.phone}}' },
+        qq{/greeting names "{{contact.phone}}", $known} ],
     [ { '/greeting' => '{{contact.name}}' },
-        qq{/greeting names "{{contact.name}}", $known} ],
+        '/greeting names "{{contact.name}}", which may be missing: write '
+        . '"{{contact.name|alternative}}"' ],
     [ { '/greeting' => '{{}}' }, qq{/greeting names "{{}}", $known} ],
     [ { '/greeting' => '{{Company}}' },
         qq{/greeting names "{{Company}}", $known} ],

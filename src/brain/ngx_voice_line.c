@@ -276,7 +276,7 @@ ngx_voice_line_name(ngx_voice_line_t *line, ngx_voice_line_parse_t *ctx,
 static ngx_int_t
 ngx_voice_line_unknown(ngx_voice_line_parse_t *ctx, u_char *name, int len)
 {
-    char                          known[160];
+    char                          known[256];
     size_t                        n;
     const char                   *comma;
     const ngx_voice_line_name_t  *each;
