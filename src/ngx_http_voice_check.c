@@ -144,6 +144,7 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
         vlcf->speech.ctx = place[i].server->ctx;
         vlcf->speech.zone = vmcf->zone;
         vlcf->speech.timeout = conf->speech_timeout;
+        vlcf->speech.limit = conf->tts_limit;
     }
 
     return NGX_OK;

@@ -21,6 +21,8 @@
 
 static ngx_int_t ngx_http_voice_number_given(ngx_conf_t *cf,
     ngx_http_voice_number_t *number);
+static ngx_int_t ngx_http_voice_conf_limit(ngx_str_t *value,
+    ngx_uint_t *limit);
 
 
 void *
@@ -167,6 +169,11 @@ ngx_http_voice_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->tokens, prev->tokens, NULL);
     ngx_conf_merge_ptr_value(conf->models, prev->models, NULL);
     ngx_conf_merge_str_value(conf->account_sid, prev->account_sid, "");
+
+    if (conf->tts.data == NULL) {
+        conf->tts_limit = prev->tts_limit;
+    }
+
     ngx_conf_merge_str_value(conf->tts, prev->tts, "");
     ngx_conf_merge_value(conf->signature, prev->signature, 1);
 
@@ -533,7 +540,7 @@ ngx_http_voice_llm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_voice_loc_conf_t *vlcf = conf;
 
-    ngx_str_t               *value;
+    ngx_str_t               *value, number;
     ngx_uint_t               i;
     ngx_http_voice_model_t  *model;
 
@@ -572,6 +579,12 @@ ngx_http_voice_llm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
+        if (ngx_http_voice_conf_option(&value[i], "concurrency=", &number)
+            && ngx_http_voice_conf_limit(&number, &model->limit) == NGX_OK)
+        {
+            continue;
+        }
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid parameter \"%V\"", &value[i]);
         return NGX_CONF_ERROR;
@@ -586,7 +599,7 @@ ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_voice_loc_conf_t *vlcf = conf;
 
-    ngx_str_t  *value;
+    ngx_str_t  *value, number;
 
     if (vlcf->webhook.tts.data) {
         return "is duplicate";
@@ -600,6 +613,16 @@ ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid location \"%V\", it is a prefix that "
                            "starts and ends with \"/\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 3
+        && (!ngx_http_voice_conf_option(&value[2], "concurrency=", &number)
+            || ngx_http_voice_conf_limit(&number, &vlcf->webhook.tts_limit)
+               != NGX_OK))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"", &value[2]);
         return NGX_CONF_ERROR;
     }
 
@@ -669,4 +692,23 @@ ngx_http_voice_conf_option(ngx_str_t *arg, const char *name, ngx_str_t *value)
     value->len = arg->len - len;
 
     return 1;
+}
+
+
+/* requests at the same time */
+
+static ngx_int_t
+ngx_http_voice_conf_limit(ngx_str_t *value, ngx_uint_t *limit)
+{
+    ngx_int_t  n;
+
+    n = ngx_atoi(value->data, value->len);
+
+    if (n == NGX_ERROR || n == 0) {
+        return NGX_ERROR;
+    }
+
+    *limit = n;
+
+    return NGX_OK;
 }

@@ -147,7 +147,7 @@ static ngx_command_t  ngx_http_voice_commands[] = {
       NULL },
 
     { ngx_string("voice_tts"),
-      NGX_HTTP_VOICE_ANY_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_VOICE_ANY_CONF|NGX_CONF_TAKE12,
       ngx_http_voice_tts,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,

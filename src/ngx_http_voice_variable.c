@@ -219,9 +219,7 @@ ngx_http_voice_variable_tts(ngx_http_request_t *r,
 
     if (data == NGX_HTTP_VOICE_TTS_KEY) {
 
-        if (rc == NGX_DECLINED) {
-            ngx_http_voice_speech_guard(r);
-        }
+        ngx_http_voice_speech_guard(r, rc == NGX_OK);
 
         value.len = 2 * NGX_VOICE_DIGEST;
         value.data = ngx_pnalloc(r->pool, value.len);

@@ -341,6 +341,17 @@ refused(qr/invalid location "voice", it starts with "\/"/,
         server(voice_llm => 'voice'));
 refused(qr/invalid parameter "name=x"/, server(voice_llm => '/voice/llm name=x'));
 refused(qr/invalid parameter "model="/, server(voice_llm => '/voice/llm model='));
+for my $n ('0', '-1', 'many', '', '2x') {
+    refused(qr/invalid parameter "concurrency=$n"/,
+            server(voice_llm => "/voice/llm model=m concurrency=$n"));
+    refused(qr/invalid parameter "concurrency=$n"/,
+            server(voice_tts => "/voice/tts/ concurrency=$n"));
+}
+refused(qr/invalid parameter "model=m"/,
+        server(voice_tts => '/voice/tts/ model=m'));
+$edge->good_conf('concurrency', server(
+    voice_llm => '/voice/llm model=m concurrency=8',
+    voice_tts => '/voice/tts/ concurrency=4'));
 refused(qr/"voice_llm" is needed by "voice_webhook" in .*check\.conf:\d+/,
         server(voice_llm => undef));
 refused(qr{"voice_llm\ /voice/other"\ needs\ a\ location\ of\ that\ name\ with

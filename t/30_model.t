@@ -181,13 +181,14 @@ fault('cut by the limit of tokens', { finish => 'length' }, hear => $story);
 my %code = (
     unauthorized => [ bad_key => {} ],
     rate_limited => [ rate_limit => {} ],
-    quota        => [ quota => {} ],
     server_error => [ error => {} ],
 );
 
 for my $cause (sort keys %code) {
     my ($preset) = @{ $code{$cause} };
-    fault("$preset", { preset => $preset }, hear => $apology,
+
+    # what a Retry-After does, and quota, is in 64_admission
+    fault("$preset", { preset => $preset, headers => {} }, hear => $apology,
           cause => $cause);
 }
 

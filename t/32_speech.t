@@ -430,7 +430,6 @@ sub fails {
 fails('connection refused', undef, 'unreachable', variant => 'deaf');
 fails('wrong voice', undef, 'voice_not_found', to => '+15005550003');
 fails('status 401', { preset => 'bad_key' }, 'unauthorized');
-fails('401 for money', { preset => 'credits' }, 'quota');
 fails('429, too many at once', { preset => 'concurrent' }, 'rate_limited');
 fails('429, busy', { preset => 'busy' }, 'rate_limited');
 fails('status 500', { preset => 'error' }, 'server_error');

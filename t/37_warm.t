@@ -31,15 +31,16 @@ my %lines = (
         { when => '\\bbye\\b', do => 'goodbye' },
     ],
     fallback => { say => 'I connect you now.', number => '+15005550010' },
+    busy     => { say => 'All lines are busy.' },
 );
 
-# what is said in every call the same: 12 phrases of %lines
+# what is said in every call the same: 13 phrases of %lines
 
 my @stock = ('Welcome to the shop.', 'How can I help you?',
              'Are you still there?', 'I can not hear you.', 'One moment.',
              'Let me see.', 'Pardon?', 'Take your time.',
              'Sorry, something went wrong.', 'Goodbye.', 'The end.',
-             'I connect you now.');
+             'I connect you now.', 'All lines are busy.');
 
 
 # the flow with other keys
@@ -197,7 +198,7 @@ sub heard {
 
     $edge->kill_worker($_) for $edge->workers;
 
-    like finished($edge, 1), qr/are ready: 35$/,
+    like finished($edge, 1), qr/are ready: 38$/,
         'another worker goes on where the killed one was';
 
     my @asked = asked($speech);
@@ -251,10 +252,10 @@ sub heard {
     $speech->forget;
 
     ok $edge->reload, 'reload';
-    like finished($edge, 2), qr/are ready: 35$/, 'all is there';
+    like finished($edge, 2), qr/are ready: 38$/, 'all is there';
     ok $edge->quit, 'restart';
     $edge->start;
-    like finished($edge, 3), qr/are ready: 35$/, 'all comes from the cache';
+    like finished($edge, 3), qr/are ready: 38$/, 'all comes from the cache';
     is_deeply [ asked($speech) ], [], 'nothing is made twice';
 }
 
@@ -288,7 +289,7 @@ sub heard {
         kill KILL => $pid;
     }
 
-    like finished($edge, 1), qr/are ready: 12$/,
+    like finished($edge, 1), qr/are ready: 13$/,
         'the worker that made it is killed while it leaves';
     is_deeply [ map { $_->{text} } @{ $speech->requests } ],
         [ $stock[0], @stock ], 'it is made again, and the others';
@@ -315,8 +316,8 @@ sub heard {
     is scalar(my @two = asked($speech)), 2, 'which it has not tried again';
 
     $edge->start;
-    like finished($edge, 1), qr/are ready: 12$/, 'the next start makes it';
-    is scalar(my @all = asked($speech)), 13, 'and what is left';
+    like finished($edge, 1), qr/are ready: 13$/, 'the next start makes it';
+    is scalar(my @all = asked($speech)), 14, 'and what is left';
 }
 
 
@@ -324,13 +325,13 @@ sub heard {
 
 {
     is finished($poor, 1) =~ /(\[warn\]).*(voice .*)/ ? "$1 $2" : '',
-        '[warn] voice stock phrases: 11 are ready, 1 could not be made and '
+        '[warn] voice stock phrases: 12 are ready, 1 could not be made and '
         . 'are made when they are wanted', 'the provider fails: in the end';
 
     my @asked = map { $_->{text} } @{ $moody->requests };
 
-    is_deeply [ sort @asked[0 .. 11] ], [ sort @stock ], 'all were tried';
-    is_deeply [ @asked[12 .. $#asked] ], [ $stock[2], ('The end.') x 2 ],
+    is_deeply [ sort @asked[0 .. 12] ], [ sort @stock ], 'all were tried';
+    is_deeply [ @asked[13 .. $#asked] ], [ $stock[2], ('The end.') x 2 ],
         'what failed once more, then twice more, then no more';
     is $moody->counters->{open_max}, 1, 'one at a time';
     like $poor->get('/api/voice/health')->body, qr/"speech_rate_limited"/,

@@ -59,4 +59,312 @@ my %base = %{ Voice::Edge->can('flow')->({}) };
     ok $scene->edge->finish, 'and the log is clean';
 }
 
+# --- a provider that says when it wants to be asked again ---------------------
+
+my @cases = (
+    # what it says, and whether it is spared
+    ['20', 1], ['100000', 1], ['99999999999999999999', 1], ['7.5', 1],
+    [http_date(40), 1], [http_date(-40), 0], ['0', 0], ['soon', 0], ['', 0],
+);
+
+sub http_date {
+    my @t = gmtime(time + $_[0]);
+
+    return sprintf '%s, %02d %s %d %02d:%02d:%02d GMT',
+        qw(Sun Mon Tue Wed Thu Fri Sat)[$t[6]], $t[3],
+        qw(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec)[$t[4]],
+        $t[5] + 1900, @t[2, 1, 0];
+}
+
+sub llm {
+    my ($name) = @_;
+
+    return ("llm_$name" => <<"CONF");
+location = /voice/llm_$name {
+            internal;
+            proxy_pass http://llm/v1/chat/completions;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Authorization "Bearer \$openai_key";
+            proxy_buffering off;
+        }
+CONF
+}
+
+sub tts {
+    my ($name) = @_;
+
+    return ("tts_$name" => <<"CONF");
+location /voice/tts_$name/ {
+            internal;
+            proxy_pass http://tts/v1/text-to-speech/\$voice_tts_voice?output_format=\$voice_tts_format;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_method POST;
+            proxy_set_body \$voice_tts_body;
+            proxy_pass_request_headers off;
+            proxy_set_header Content-Type application/json;
+            proxy_set_header xi-api-key \$elevenlabs_key;
+            proxy_cache voice_tts;
+            proxy_cache_key \$voice_tts_key;
+            proxy_cache_valid 200 30d;
+            proxy_no_cache \$voice_tts_uncacheable;
+            proxy_cache_lock on;
+            proxy_cache_lock_age 1s;
+        }
+CONF
+}
+
+my %patient = (
+    voice_filler_after => '30s', voice_first_token_timeout => '60s',
+    voice_token_timeout => '60s', voice_speech_timeout => '12s',
+    voice_answer_within => '12s',
+);
+
+my $scene = Voice::Scene->new(
+    flows => { 'general.json' => { %base,
+        greeting => 'Welcome, {{caller.number|friend}}.',
+        apology => 'Sorry about that.',
+        fallback => { after => 9, number => '+15005550010' } } },
+    directives => \%patient,
+    locations => {
+        (map { llm($_), tts($_) } 'quota', 'second', 'full', 'open',
+                                  'short', map { "r$_" } 0 .. $#cases),
+    },
+    variants => {
+        (map { ("r$_" => "voice_llm /voice/llm_r$_ model=first; "
+                         . 'voice_llm /voice/llm_second model=second; '
+                         . "voice_tts /voice/tts_r$_/;") } 0 .. $#cases),
+        quota => 'voice_llm /voice/llm_quota model=first; '
+            . 'voice_llm /voice/llm_second model=second; '
+            . 'voice_tts /voice/tts_quota/;',
+        poor => 'voice_llm /voice/llm_quota model=first;',
+        full => 'voice_llm /voice/llm_full model=first concurrency=1; '
+            . 'voice_tts /voice/tts_full/ concurrency=1;',
+        hasty => 'voice_llm /voice/llm_full model=first concurrency=1; '
+            . 'voice_llm /voice/llm_second model=second; '
+            . 'voice_first_token_timeout 300ms; voice_speech_timeout 300ms; '
+            . 'voice_tts /voice/tts_full/ concurrency=1;',
+    });
+
+my ($model, $speech, $edge) = ($scene->model, $scene->speech, $scene->edge);
+
+sub models {
+    return join ' ', map { $_->{body}{model} } @{ $model->requests };
+}
+
+sub message {
+    my ($code) = @_;
+
+    return join "\n", map { $_->{message} } grep { $_->{code} eq $code }
+        @{ $scene->health->json->{reasons} };
+}
+
+sub too_many {
+    my ($after) = @_;
+
+    return { status => 429, body => '{}',
+             headers => { 'Retry-After' => $after } };
+}
+
+for my $n (0 .. $#cases) {
+    my ($after, $spared) = @{ $cases[$n] };
+
+    $model->forget;
+    $model->arm({ match => { text => 'again' }, fault => too_many($after) });
+
+    my $call = $scene->call("r$n",
+                            lines => ['again', 'hello', 'goodbye']);
+
+    unlike Voice::Scene::words($call), qr/Sorry/,
+        "Retry-After \"$after\": the caller gets answers";
+    is models(), $spared ? 'first second second' : 'first second first',
+        'the next model answers, ' . ($spared ? 'and goes on doing it'
+                                              : 'then the first again');
+
+    my ($left) = message('model_rate_limited')
+        =~ m{"/voice/llm_r$n" is not asked for another (\d+) seconds};
+
+    next if !$spared;
+    cmp_ok $left // 999, '<=', 60, 'health says for how long, a minute at most';
+}
+
+{
+    $model->arm({ match => { text => 'short' }, fault => too_many(1) });
+
+    my $call = $scene->call('r8', lines => ['short', 'goodbye']);
+
+    ok Voice::Edge::wait_for(sub {
+           $scene->health->body !~ m{llm_r8} }), 'when the time is over';
+    $model->forget;
+    $scene->call('r8', lines => ['hello', 'goodbye']);
+    is models(), 'first', 'the first is asked again';
+}
+
+# speech: the same words by Say, at once, and from the cache what is there
+
+{
+    my ($one, $two) = map { "+1500777000$_" } 1, 2;
+
+    $scene->call('r0', from => $one, lines => ['goodbye']);
+    $speech->arm({ match => { text => '7770002' }, fault => too_many(20) });
+    $speech->forget;
+
+    $model->arm({ fault => { say => 'Nobody has heard this before.' } });
+
+    my $call = $scene->call('r0', from => $two, lines => ['hello', 'goodbye']);
+    my @heard = @{ Voice::Scene::heard($call) };
+
+    is $heard[0], "say Welcome, $two.", 'speech, Retry-After: Say';
+    is $heard[1], 'play How can I help you?', 'what is there is played';
+    is scalar @{ $speech->requests }, 1, 'nothing else was asked for';
+    is $heard[2], 'say Nobody has heard this before.', 'but said';
+    like message('speech_rate_limited'), qr{"/voice/tts_r0/" is not asked},
+        'health says so';
+    is_deeply $call->errors, [], 'a proper call';
+
+    # what only the cache knows: the zone is a new one, the gate is not asked
+    $call = $scene->call('r0', from => $one, lines => ['goodbye']);
+    is Voice::Scene::heard($call)->[0], "play Welcome, $one.",
+        'what was made before is played';
+}
+
+# money
+
+{
+    $model->forget;
+    $model->arm({ match => { text => 'money' },
+                  fault => { preset => 'quota' } });
+
+    my $call = $scene->call('quota', lines => ['money', 'hello', 'goodbye']);
+
+    is models(), 'first second second', 'quota: not asked again';
+    like $scene->reasons, qr/\bmodel_quota\b/,
+        'quota: health says so although another one answers';
+    is $scene->health->json->{status}, 'degraded', 'quota: degraded';
+
+    $model->forget;
+    $call = $scene->call('poor', lines => ['hello', 'goodbye']);
+    like Voice::Scene::words($call), qr/^Sorry about that\./,
+        'quota: an apology where there is no other';
+    is models(), '', 'quota: without asking';
+    ok scalar $edge->log_lines(
+           qr{\[info\].*"/voice/llm_quota" is not asked for another}),
+        'quota: the log says why';
+
+    $speech->forget;
+    $speech->arm({ match => { text => 'Welcome' },
+                   fault => { preset => 'credits' } });
+    $call = $scene->call('quota', from => '+15007770003',
+                         lines => ['goodbye']);
+    is Voice::Scene::heard($call)->[0], 'say Welcome, +15007770003.',
+        'quota of speech: Say';
+    is scalar @{ $speech->requests }, 1, 'quota of speech: asked once';
+    like $scene->reasons, qr/\bspeech_quota\b/, 'quota of speech: health';
+}
+
+
+# --- requests at the same time ------------------------------------------------
+
+{
+    # one after the other, whichever worker they are in
+    my @from = map { "+1500888000$_" } 1 .. 4;
+    my @workers = $edge->workers;
+    my $held = $speech->counters->{held};
+
+    $speech->arm({ match => { text => '888000' }, times => -1,
+                   fault => { hold => 'header' } });
+
+    my @line = map { $scene->line(variant => 'full',
+                                  worker => $workers[$_ % 2]) } 0 .. $#from;
+
+    $line[$_]->send('inbound-webhook', From => $from[$_]) for 0 .. $#from;
+
+    for my $n (1 .. @from) {
+        $speech->wait_for('held', $held + $n);
+        $scene->health;
+        is $speech->counters->{open}, 1, "concurrency: one, number $n";
+        $speech->release;
+    }
+
+    like $_->read->body, qr/<Play>/, 'concurrency: and each is heard'
+        for @line;
+}
+
+{
+    # who is inside dies
+    my @workers = $edge->workers;
+    my $held = $speech->counters->{held};
+    my $one = $scene->line(variant => 'full', worker => $workers[0]);
+    my $two = $scene->line(variant => 'full', worker => $workers[1]);
+
+    $one->send('inbound-webhook', From => '+15008880005');
+    $speech->wait_for('held', $held + 1);
+    $two->send('inbound-webhook', From => '+15008880006');
+    $scene->health;
+    $edge->kill_worker($workers[0]);
+    $speech->wait_for('held', $held + 2);
+    $speech->release;
+    like $two->read->body, qr/<Play>/,
+        'concurrency: a worker that died leaves its place';
+}
+
+{
+    # longer than the clock: as if the provider were slow
+    my $held = $speech->counters->{held};
+    my $one = $scene->line(variant => 'full');
+    my $two = $scene->line(variant => 'hasty');
+
+    $one->send('inbound-webhook', From => '+15008880007');
+    $speech->wait_for('held', $held + 1);
+    like $two->post('inbound-webhook', From => '+15008880008')->body,
+        qr/<Say/, 'concurrency: too long in the queue is said';
+    ok scalar $edge->log_lines(qr/voice speech .* failed: queued/),
+        'concurrency: and logged';
+    like $scene->reasons, qr/\bspeech_queued\b/, 'concurrency: health';
+    $speech->clear;
+    $speech->release;
+    like $one->read->body, qr/<Play>/, 'concurrency: who is inside is heard';
+    is $speech->counters->{held}, $held + 1,
+        'concurrency: who gave up is not asked for later';
+}
+
+{
+    my $held = $model->counters->{held};
+    my $one = $scene->line(variant => 'full');
+    my $two = $scene->line(variant => 'hasty');
+
+    $model->arm({ match => { text => 'slowly' },
+                  fault => { hold => 'header' } });
+    $model->forget;
+    $one->send($one->open, SpeechResult => 'slowly');
+    $model->wait_for('held', $held + 1);
+    is $two->post($two->open, SpeechResult => 'hello')->status, 200,
+        'concurrency of the model: answered';
+    is models(), 'first second', 'concurrency of the model: by the next one';
+    ok scalar $edge->log_lines(qr/voice model .* failed: queued/),
+        'concurrency of the model: logged';
+    $model->release;
+    is $one->read->status, 200, 'and the first one, too';
+}
+
+{
+    # in the queue, but in time
+    my $held = $model->counters->{held};
+    my $one = $scene->line(variant => 'full');
+    my $two = $scene->line(variant => 'full');
+
+    $model->arm({ match => { text => 'slowly' },
+                  fault => { hold => 'header' } });
+    $model->forget;
+    $one->send($one->open, SpeechResult => 'slowly');
+    $model->wait_for('held', $held + 1);
+    $two->send($two->open, SpeechResult => 'hello');
+    $scene->health;
+    is models(), 'first', 'the second waits';
+    $model->release;
+    is $_->read->status, 200, 'both are answered' for $one, $two;
+    is models(), 'first first', 'by the same model';
+}
+
 done_testing();

@@ -12,6 +12,7 @@
 
 #include "ngx_http_voice_health.h"
 #include "../ask/ngx_http_voice_header.h"
+#include "../call/ngx_voice_gate.h"
 
 
 /* seconds that a failure is told of after the last one */
@@ -22,6 +23,8 @@
 
 /* notes for the database that wait, beyond what a busy second leaves */
 #define NGX_HTTP_VOICE_HEALTH_WAITING  1000
+/* closed provider locations that are told of at most */
+#define NGX_HTTP_VOICE_HEALTH_GATES    8
 
 
 /* what is copied out of the zone at once */
@@ -35,6 +38,8 @@ typedef struct {
     ngx_uint_t                  notes;    /* in the spools of all workers */
     uint64_t                    bytes;
     ngx_uint_t                  failing;  /* workers that cannot write it */
+    ngx_uint_t                  ngates;
+    ngx_voice_gate_view_t       gates[NGX_HTTP_VOICE_HEALTH_GATES];
 } ngx_http_voice_health_t;
 
 
@@ -48,6 +53,10 @@ static ngx_uint_t ngx_http_voice_health_spool(cJSON *reasons,
     ngx_http_voice_health_t *health);
 static ngx_uint_t ngx_http_voice_health_provider(cJSON *reasons,
     ngx_uint_t provider, ngx_voice_provider_state_t *state);
+static ngx_uint_t ngx_http_voice_health_gate(cJSON *reasons,
+    ngx_voice_gate_view_t *gate);
+static ngx_uint_t ngx_http_voice_health_has(cJSON *reasons,
+    const char *code);
 static void ngx_http_voice_health_counters(cJSON *root,
     ngx_http_voice_health_t *health);
 static ngx_int_t ngx_http_voice_health_send(ngx_http_request_t *r,
@@ -137,6 +146,10 @@ ngx_http_voice_health_look(ngx_voice_zone_t *zone,
     ngx_voice_zone_unlock(zone);
 
     health->size = zone->shm_zone->shm.size;
+
+    health->ngates = ngx_voice_gate_look(zone, health->gates,
+                                         NGX_HTTP_VOICE_HEALTH_GATES,
+                                         NGX_HTTP_VOICE_HEALTH_MEMORY);
 }
 
 
@@ -168,6 +181,12 @@ ngx_http_voice_health_json(ngx_http_voice_health_t *health,
                            "webhooks are not verified: \"voice_signature\" "
                            "is off, anybody who reaches this server can act "
                            "as a caller");
+    }
+
+    /* these name the location, and stay when another one stands in */
+
+    for (i = 0; i < health->ngates; i++) {
+        n += ngx_http_voice_health_gate(reasons, &health->gates[i]);
     }
 
     for (i = 0; i < NGX_VOICE_PROVIDERS; i++) {
@@ -252,7 +271,46 @@ ngx_http_voice_health_provider(cJSON *reasons, ngx_uint_t provider,
                     ngx_http_voice_health_names[provider], state->failures,
                     (long) (ngx_time() - state->failed), state->cause);
 
+    if (ngx_http_voice_health_has(reasons, code)) {
+        return 1;
+    }
+
     return ngx_http_voice_health_reason(reasons, code, message);
+}
+
+
+static ngx_uint_t
+ngx_http_voice_health_gate(cJSON *reasons, ngx_voice_gate_view_t *gate)
+{
+    char  code[96], message[256];
+
+    (void) snprintf(code, sizeof(code), "%s_%s",
+                    ngx_http_voice_health_names[gate->provider], gate->cause);
+
+    (void) snprintf(message, sizeof(message),
+                    "the %s provider of \"%s\" is not asked for another %ld "
+                    "seconds: %s",
+                    ngx_http_voice_health_names[gate->provider], gate->uri,
+                    (long) (gate->left + 999) / 1000, gate->cause);
+
+    return ngx_http_voice_health_reason(reasons, code, message);
+}
+
+
+static ngx_uint_t
+ngx_http_voice_health_has(cJSON *reasons, const char *code)
+{
+    cJSON  *reason, *other;
+
+    cJSON_ArrayForEach(reason, reasons) {
+        other = cJSON_GetObjectItemCaseSensitive(reason, "code");
+
+        if (cJSON_IsString(other) && strcmp(other->valuestring, code) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -23,6 +23,11 @@ typedef struct {
 static ngx_connection_t *ngx_http_voice_ask_connect(ngx_http_conf_ctx_t *ctx,
     ngx_str_t *sid);
 static ngx_http_request_t *ngx_http_voice_ask_request(ngx_connection_t *c);
+static ngx_int_t ngx_http_voice_ask_enter(ngx_http_voice_ask_t *ask,
+    ngx_uint_t patient);
+static void ngx_http_voice_ask_turn(ngx_event_t *ev);
+static ngx_int_t ngx_http_voice_ask_start(ngx_http_voice_ask_t *ask);
+static void ngx_http_voice_ask_leave(ngx_http_voice_ask_t *ask);
 static ngx_int_t ngx_http_voice_ask_headers(ngx_http_request_t *sr,
     ngx_str_t *content_type, ngx_str_t *body);
 static ngx_int_t ngx_http_voice_ask_body(ngx_http_request_t *sr,
@@ -103,47 +108,158 @@ failed:
 
 
 ngx_int_t
+ngx_http_voice_ask_admit(ngx_http_voice_ask_t *ask, ngx_voice_zone_t *zone,
+    ngx_str_t *gate, ngx_uint_t limit, ngx_uint_t patient)
+{
+    ngx_int_t  rc;
+
+    ask->zone = zone;
+    ask->gate = *gate;
+    ask->limit = limit;
+
+    rc = ngx_http_voice_ask_enter(ask, patient);
+
+    if (rc == NGX_AGAIN) {
+        ask->waiting = 1;
+        return NGX_OK;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_voice_ask_enter(ngx_http_voice_ask_t *ask, ngx_uint_t patient)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_voice_gate_enter(ask->zone, &ask->gate, ask->limit, patient,
+                              &ask->ticket, ask->log);
+
+    if (rc == NGX_DECLINED && ask->cacheable) {
+        ask->guarded = 1;
+        return NGX_OK;
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
 ngx_http_voice_ask_send(ngx_http_voice_ask_t *ask, ngx_str_t *uri,
     ngx_str_t *content_type, ngx_str_t *body)
 {
-    ngx_connection_t            *c;
-    ngx_http_request_t          *sr;
-    ngx_http_post_subrequest_t  *ps;
+    ngx_connection_t  *c;
+
+    ask->uri = *uri;
+    ask->body_type = content_type;
+    ask->body = body;
+
+    if (ask->waiting) {
+        ngx_voice_wait_add(&ask->waiter,
+                           ngx_voice_wait_key(ask->gate.data, ask->gate.len),
+                           ngx_http_voice_ask_turn, ask, ask->log);
+
+        /* what became free between the look and here */
+
+        ngx_post_event(&ask->waiter.event, &ngx_posted_events);
+
+        return NGX_OK;
+    }
 
     c = ask->main->connection;
 
-    ps = ngx_palloc(ask->pool, sizeof(ngx_http_post_subrequest_t));
-    if (ps == NULL) {
-        goto failed;
-    }
-
-    ps->handler = ngx_http_voice_ask_end;
-    ps->data = ask;
-
-    if (ngx_http_subrequest(ask->main, uri, NULL, &sr, ps, 0) != NGX_OK) {
-        goto failed;
-    }
-
-    ask->sr = sr;
-
-    if (ngx_http_voice_ask_headers(sr, content_type, body) != NGX_OK) {
-        goto failed;
-    }
-
-    if (body) {
-        sr->method = NGX_HTTP_POST;
-        sr->method_name = ngx_http_voice_ask_post;
+    if (ngx_http_voice_ask_start(ask) != NGX_OK) {
+        ngx_http_voice_ask_abort(ask);
+        return NGX_ERROR;
     }
 
     ngx_http_run_posted_requests(c);
 
     return NGX_OK;
+}
 
-failed:
 
-    ngx_http_voice_ask_abort(ask);
+/* somebody left, or the gate was closed */
 
-    return NGX_ERROR;
+static void
+ngx_http_voice_ask_turn(ngx_event_t *ev)
+{
+    ngx_int_t              rc;
+    ngx_connection_t      *c;
+    ngx_http_voice_ask_t  *ask;
+
+    ask = ev->data;
+    c = ask->main->connection;
+
+    rc = ngx_http_voice_ask_enter(ask, 0);
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    ask->waiting = 0;
+    ngx_voice_wait_del(&ask->waiter);
+
+    if (rc == NGX_OK && ngx_http_voice_ask_start(ask) == NGX_OK) {
+        ngx_http_run_posted_requests(c);
+        return;
+    }
+
+    /* it ends as if nobody had answered */
+
+    ask->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+    ask->finished = 1;
+
+    ngx_post_event(&ask->event, &ngx_posted_events);
+}
+
+
+static ngx_int_t
+ngx_http_voice_ask_start(ngx_http_voice_ask_t *ask)
+{
+    ngx_http_request_t          *sr;
+    ngx_http_post_subrequest_t  *ps;
+
+    ps = ngx_palloc(ask->pool, sizeof(ngx_http_post_subrequest_t));
+    if (ps == NULL) {
+        return NGX_ERROR;
+    }
+
+    ps->handler = ngx_http_voice_ask_end;
+    ps->data = ask;
+
+    if (ngx_http_subrequest(ask->main, &ask->uri, NULL, &sr, ps, 0)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_voice_ask_headers(sr, ask->body_type, ask->body) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ask->body) {
+        sr->method = NGX_HTTP_POST;
+        sr->method_name = ngx_http_voice_ask_post;
+    }
+
+    ask->sr = sr;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_voice_ask_leave(ngx_http_voice_ask_t *ask)
+{
+    ngx_voice_wait_del(&ask->waiter);
+
+    if (ask->ticket) {
+        ngx_voice_gate_leave(ask->zone, &ask->gate, ask->ticket,
+                             ngx_cycle->log);
+        ask->ticket = NULL;
+    }
 }
 
 
@@ -453,12 +569,18 @@ ngx_http_voice_ask_event(ngx_event_t *ev)
     ask = ev->data;
     c = ask->main->connection;
 
+    /* the next one is not to wait for what is done here */
+
+    ngx_http_voice_ask_leave(ask);
+
     if (!ask->reported) {
         ask->reported = 1;
         ask->on_done(ask);
     }
 
-    ngx_http_finalize_request(ask->main, NGX_DONE);
+    /* without a subrequest it was never sent */
+
+    ngx_http_finalize_request(ask->main, ask->sr ? NGX_DONE : NGX_ERROR);
     ngx_http_run_posted_requests(c);
 }
 
@@ -471,6 +593,8 @@ ngx_http_voice_ask_cleanup(void *data)
     if (ask->event.posted) {
         ngx_delete_posted_event(&ask->event);
     }
+
+    ngx_http_voice_ask_leave(ask);
 
     if (!ask->reported) {
         ask->reported = 1;

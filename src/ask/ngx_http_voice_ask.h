@@ -12,6 +12,9 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "../call/ngx_voice_gate.h"
+#include "../call/ngx_voice_wait.h"
+
 
 /*
  * Asking a provider: a main request of our own, on a connection that is an
@@ -58,7 +61,22 @@ struct ngx_http_voice_ask_s {
     ngx_uint_t                   status;    /* without header: the core's */
     ngx_int_t                    rc;        /* of the subrequest */
     ngx_str_t                    content_type;
+    ngx_msec_t                   retry_after; /* that came with a 429 */
 
+    /* what is asked for, while it waits before the location's gate */
+
+    ngx_voice_zone_t            *zone;
+    ngx_str_t                    gate;
+    ngx_uint_t                   limit;
+    ngx_voice_ticket_t          *ticket;
+    ngx_voice_waiter_t           waiter;
+    ngx_str_t                    uri;
+    ngx_str_t                   *body_type;
+    ngx_str_t                   *body;
+
+    unsigned                     waiting:1;
+    unsigned                     cacheable:1; /* else it need not be sent */
+    unsigned                     guarded:1;  /* only from the cache */
     unsigned                     header:1;  /* a header came */
     unsigned                     complete:1; /* the last buffer was seen */
     unsigned                     finished:1;
@@ -75,6 +93,21 @@ struct ngx_http_voice_ask_s {
  */
 ngx_http_voice_ask_t *ngx_http_voice_ask_create(ngx_http_conf_ctx_t *ctx,
     ngx_str_t *sid);
+
+/*
+ * Before it is sent: whether the way to the location is free.  gate is its
+ * URI, of which limit requests may be under way at the same time (0: any
+ * number); patient: stands aside for all others.  What is cacheable may be
+ * sent while the provider is not to be asked: it is then guarded, and
+ * ngx_http_voice_ask_guard() has it fail where the cache does not have it.
+ *
+ * NGX_OK: to be sent, which is done when its turn comes; until then it is
+ * waiting.  NGX_BUSY: patient, and there is no room.  NGX_DECLINED: the
+ * provider is not to be asked now.
+ */
+ngx_int_t ngx_http_voice_ask_admit(ngx_http_voice_ask_t *ask,
+    ngx_voice_zone_t *zone, ngx_str_t *gate, ngx_uint_t limit,
+    ngx_uint_t patient);
 
 /*
  * Sends it.  Without a body the method is GET; body and content_type are

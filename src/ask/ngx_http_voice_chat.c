@@ -78,9 +78,13 @@ ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat, ngx_str_t *body)
 {
     static ngx_str_t  json = ngx_string("application/json");
 
+    ngx_int_t                   rc;
     ngx_str_t                  *copy;
     ngx_http_voice_ask_t       *ask;
+    ngx_http_voice_model_t     *model;
     ngx_http_voice_chat_ctx_t  *ctx;
+
+    model = chat->model;
 
     ask = ngx_http_voice_ask_create(chat->ctx, &chat->sid);
     if (ask == NULL) {
@@ -88,6 +92,16 @@ ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat, ngx_str_t *body)
     }
 
     ask->log->action = "asking the model";
+
+    rc = ngx_http_voice_ask_admit(ask, chat->zone, &model->uri, model->limit,
+                                  0);
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, ask->log, 0,
+                      "voice model \"%V\" is not asked for another %Mms, as it "
+                      "wished", &model->uri,
+                      ngx_voice_gate_closed(chat->zone, &model->uri));
+        goto failed;
+    }
 
     ctx = ngx_pcalloc(ask->pool, sizeof(ngx_http_voice_chat_ctx_t));
     copy = ngx_palloc(ask->pool, sizeof(ngx_str_t));
@@ -130,7 +144,7 @@ ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat, ngx_str_t *body)
     ctx->timer.data = ctx;
     ctx->timer.log = ask->log;
 
-    if (ngx_http_voice_ask_send(ask, &chat->model->uri, &json, copy)
+    if (ngx_http_voice_ask_send(ask, &model->uri, &json, copy)
         != NGX_OK)
     {
         return NULL;
@@ -410,7 +424,7 @@ ngx_http_voice_chat_timeout(ngx_event_t *ev)
             ctx->cause = "stalled";
 
         } else {
-            ctx->cause = "timeout";
+            ctx->cause = ask->waiting ? "queued" : "timeout";
         }
     }
 
@@ -547,6 +561,13 @@ ngx_http_voice_chat_status(ngx_http_voice_chat_ctx_t *ctx)
 
     ngx_http_voice_chat_detail(ctx, &message);
 
+    if (ctx->ask->sr == NULL) {
+
+        /* its provider was closed to all while it waited for its turn */
+
+        return "queued";
+    }
+
     if (!ctx->ask->header
         && (status == 0 || status >= NGX_HTTP_INTERNAL_SERVER_ERROR))
     {
@@ -622,6 +643,11 @@ ngx_http_voice_chat_finish(ngx_http_voice_chat_ctx_t *ctx, const char *cause)
     }
 
     ngx_voice_zone_provider(chat->zone, NGX_VOICE_MODEL, cause);
+
+    if (ctx->ask->sr) {
+        ngx_voice_gate_result(chat->zone, &chat->model->uri, NGX_VOICE_MODEL,
+                              cause, ctx->ask->retry_after, ctx->ask->log);
+    }
 
     chat->on_done(chat->data, chat, cause);
 }

@@ -43,6 +43,7 @@ typedef struct {
     ngx_str_t                    uri;         /* internal location */
     ngx_str_t                    model;
     ngx_str_t                    tokens_field; /* max_tokens or the newer */
+    ngx_uint_t                   limit;       /* at the same time, 0: any */
 } ngx_http_voice_model_t;
 
 
@@ -74,7 +75,9 @@ struct ngx_http_voice_chat_s {
 
 /*
  * body: the JSON request, with "stream": true.  The chat is copied; the copy
- * is returned, NULL when the ask could not be made.  body is copied, too.
+ * is returned, NULL when the ask could not be made, or the provider is not to
+ * be asked now.  body is copied, too.  Where too many are asking already it
+ * waits for one of them to end, as long as for a first token.
  */
 ngx_http_voice_chat_t *ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat,
     ngx_str_t *body);

@@ -11,6 +11,10 @@
 #include "ngx_http_voice_header.h"
 
 
+/* longer numbers of seconds are not to be read as such */
+#define NGX_HTTP_VOICE_SECONDS   12
+
+
 ngx_uint_t
 ngx_http_voice_header_find(ngx_list_t *headers, const char *name,
     ngx_str_t *value)
@@ -49,6 +53,49 @@ ngx_http_voice_header_find(ngx_list_t *headers, const char *name,
     }
 
     return found;
+}
+
+
+ngx_msec_t
+ngx_http_voice_header_retry_after(ngx_list_t *headers)
+{
+    u_char     *dot;
+    time_t      when;
+    ngx_int_t   ms;
+    ngx_str_t   value;
+
+    if (ngx_http_voice_header_find(headers, "Retry-After", &value) == 0
+        || value.len == 0)
+    {
+        return 0;
+    }
+
+    if (value.data[0] >= '0' && value.data[0] <= '9') {
+
+        dot = ngx_strlchr(value.data, value.data + value.len, '.');
+
+        /* what is finer than a millisecond is nothing to wait for */
+
+        if (dot && value.len > (size_t) (dot - value.data) + 4) {
+            value.len = dot - value.data + 4;
+        }
+
+        if (value.len > NGX_HTTP_VOICE_SECONDS) {
+            return NGX_MAX_INT32_VALUE;
+        }
+
+        ms = ngx_atofp(value.data, value.len, 3);
+
+        return (ms == NGX_ERROR) ? 0 : (ngx_msec_t) ms;
+    }
+
+    when = ngx_parse_http_time(value.data, value.len);
+
+    if (when == NGX_ERROR || when <= ngx_time()) {
+        return 0;
+    }
+
+    return (ngx_msec_t) (when - ngx_time()) * 1000;
 }
 
 

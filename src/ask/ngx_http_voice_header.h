@@ -20,6 +20,13 @@
 ngx_uint_t ngx_http_voice_header_find(ngx_list_t *headers, const char *name,
     ngx_str_t *value);
 
+/*
+ * Retry-After (RFC 9110, 10.2.3) in ms from now: seconds, also with a
+ * fraction as some providers write them, or a date.  0: there is none, or it
+ * is over.
+ */
+ngx_msec_t ngx_http_voice_header_retry_after(ngx_list_t *headers);
+
 /* adds a response header; name and value are kept, not copied; NULL: memory */
 ngx_table_elt_t *ngx_http_voice_header_add(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_ask.h"
+#include "ngx_http_voice_header.h"
 #include "ngx_http_voice_sink.h"
 
 
@@ -76,6 +77,11 @@ ngx_http_voice_sink_header_filter(ngx_http_request_t *r)
     ask->header = 1;
     ask->status = r->headers_out.status;
     ask->content_type = r->headers_out.content_type;
+
+    if (ask->status == NGX_HTTP_TOO_MANY_REQUESTS) {
+        ask->retry_after = ngx_http_voice_header_retry_after(
+                                                    &r->headers_out.headers);
+    }
 
 #if (NGX_HTTP_CACHE)
     ask->cached = r->cached;

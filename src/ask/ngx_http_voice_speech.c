@@ -46,14 +46,16 @@ static void ngx_http_voice_speech_finish(ngx_http_voice_fill_t *fill,
 static ngx_int_t ngx_http_voice_speech_refuse(ngx_http_request_t *r);
 
 
-/* the guard's refusal: no failure of the provider */
+/* the guard's refusals: no failures of the provider */
 static const char  ngx_http_voice_speech_forgotten[] = "forgotten";
+static const char  ngx_http_voice_speech_spared[] = "spared";
 
 
 ngx_voice_speech_e
 ngx_http_voice_speech_want(ngx_http_voice_speech_t *speech,
     u_char digest[NGX_VOICE_DIGEST], ngx_str_t *sid)
 {
+    ngx_int_t           rc;
     ngx_voice_speech_e  state;
 
     state = ngx_voice_speech_state(speech->zone, digest, 1);
@@ -63,9 +65,13 @@ ngx_http_voice_speech_want(ngx_http_voice_speech_t *speech,
                                                    : state;
     }
 
-    if (ngx_http_voice_speech_fill(speech, digest, sid) != NGX_OK) {
+    rc = ngx_http_voice_speech_fill(speech, digest, sid);
+
+    if (rc != NGX_OK) {
         ngx_voice_speech_done(speech->zone, digest, 0,
-                              NGX_HTTP_VOICE_SPEECH_RETRY, ngx_cycle->log);
+                              (rc == NGX_BUSY) ? 0
+                                               : NGX_HTTP_VOICE_SPEECH_RETRY,
+                              ngx_cycle->log);
         return NGX_VOICE_SPEECH_FAILED;
     }
 
@@ -147,9 +153,13 @@ ngx_http_voice_speech_is_audio(ngx_str_t *content_type)
 
 
 void
-ngx_http_voice_speech_guard(ngx_http_request_t *r)
+ngx_http_voice_speech_guard(ngx_http_request_t *r, ngx_uint_t words)
 {
-    if (r->upstream) {
+    ngx_http_voice_ask_t  *ask;
+
+    ask = ngx_http_voice_ask_of(r);
+
+    if (r->upstream && (!words || (ask && ask->guarded))) {
         r->upstream->create_request = ngx_http_voice_speech_refuse;
     }
 }
@@ -184,6 +194,7 @@ static ngx_int_t
 ngx_http_voice_speech_fill(ngx_http_voice_speech_t *speech, u_char *digest,
     ngx_str_t *sid)
 {
+    ngx_int_t               rc;
     ngx_str_t               uri;
     ngx_http_voice_ask_t   *ask;
     ngx_http_voice_fill_t  *fill;
@@ -194,6 +205,15 @@ ngx_http_voice_speech_fill(ngx_http_voice_speech_t *speech, u_char *digest,
     }
 
     ask->log->action = "making speech";
+    ask->cacheable = 1;
+
+    rc = ngx_http_voice_ask_admit(ask, speech->zone, &speech->uri,
+                                  speech->limit, speech->patient);
+    if (rc != NGX_OK) {
+        goto failed;
+    }
+
+    rc = NGX_ERROR;
 
     fill = ngx_pcalloc(ask->pool, sizeof(ngx_http_voice_fill_t));
     if (fill == NULL) {
@@ -233,7 +253,7 @@ failed:
 
     ngx_http_voice_ask_abort(ask);
 
-    return NGX_ERROR;
+    return rc;
 }
 
 
@@ -344,7 +364,8 @@ ngx_http_voice_speech_timeout(ngx_event_t *ev)
 
     ask->reported = 1;
 
-    ngx_http_voice_speech_finish(fill, "timeout", &none);
+    ngx_http_voice_speech_finish(fill, ask->waiting ? "queued" : "timeout",
+                                 &none);
     ngx_http_voice_ask_abort(ask);
 }
 
@@ -381,7 +402,8 @@ ngx_http_voice_speech_cause(ngx_http_voice_fill_t *fill, ngx_str_t *message)
     (void) ngx_voice_provider_error(&body, &code, message);
 
     if (ask->refused) {
-        return ngx_http_voice_speech_forgotten;
+        return ask->guarded ? ngx_http_voice_speech_spared
+                            : ngx_http_voice_speech_forgotten;
     }
 
     /* what is wrong with a request may be said by quoting from it */
@@ -428,16 +450,26 @@ static void
 ngx_http_voice_speech_finish(ngx_http_voice_fill_t *fill, const char *cause,
     ngx_str_t *message)
 {
+    ngx_msec_t                retry;
     ngx_http_voice_ask_t     *ask;
     ngx_http_voice_speech_t  *speech;
 
     ask = fill->ask;
     speech = &fill->speech;
 
+    retry = NGX_HTTP_VOICE_SPEECH_RETRY;
+
     if (cause == ngx_http_voice_speech_forgotten) {
         ngx_log_error(NGX_LOG_INFO, ask->log, 0,
                       "voice speech is neither in the cache of \"%V\" nor "
                       "are its words known", &speech->uri);
+
+    } else if (cause == ngx_http_voice_speech_spared) {
+        retry = ngx_voice_gate_closed(speech->zone, &speech->uri);
+
+        ngx_log_error(NGX_LOG_INFO, ask->log, 0,
+                      "voice speech \"%V\" is not asked for another %Mms, as "
+                      "it wished", &speech->uri, retry);
 
     } else if (cause) {
         ngx_log_error(NGX_LOG_ERR, ask->log, 0,
@@ -448,12 +480,22 @@ ngx_http_voice_speech_finish(ngx_http_voice_fill_t *fill, const char *cause,
                       message->len ? "\"" : "");
     }
 
-    ngx_voice_speech_done(speech->zone, fill->digest, cause == NULL,
-                          NGX_HTTP_VOICE_SPEECH_RETRY, ask->log);
+    ngx_voice_speech_done(speech->zone, fill->digest, cause == NULL, retry,
+                          ask->log);
 
-    /* what the cache had says nothing of the provider's health */
+    /* what the cache had, or had not, says nothing of the provider's health */
 
-    if (cause ? cause != ngx_http_voice_speech_forgotten : !ask->cached) {
-        ngx_voice_zone_provider(speech->zone, NGX_VOICE_SPEECH, cause);
+    if (cause == ngx_http_voice_speech_forgotten
+        || cause == ngx_http_voice_speech_spared
+        || (cause == NULL && ask->cached))
+    {
+        return;
+    }
+
+    ngx_voice_zone_provider(speech->zone, NGX_VOICE_SPEECH, cause);
+
+    if (ask->sr) {
+        ngx_voice_gate_result(speech->zone, &speech->uri, NGX_VOICE_SPEECH,
+                              cause, ask->retry_after, ask->log);
     }
 }

@@ -75,6 +75,9 @@ ngx_http_voice_warm_start(ngx_cycle_t *cycle, ngx_http_voice_warm_conf_t *conf,
 
     for (i = 0; i < agents->nelts; i++) {
         warm->phrases = ngx_max(warm->phrases, agent[i].flow->stock.nelts);
+
+        /* callers come first */
+        agent[i].speech.patient = 1;
     }
 
     warm->timer.handler = ngx_http_voice_warm_event;

@@ -12,7 +12,7 @@
 
 
 /* changes with every change of a structure that lies in the zone */
-#define NGX_VOICE_LAYOUT         0x766f696365000006ULL
+#define NGX_VOICE_LAYOUT         0x766f696365000007ULL
 
 #define NGX_VOICE_CHUNK_SIZE     2048
 #define NGX_VOICE_CHUNK_HEAD     offsetof(ngx_voice_chunk_t, data)
@@ -76,6 +76,7 @@ ngx_voice_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     ngx_queue_init(&sh->speeches_lru);
 
     ngx_queue_init(&sh->profiles);
+    ngx_queue_init(&sh->gates);
 
     zone->sh = sh;
     zone->shpool->data = sh;

@@ -89,6 +89,7 @@ typedef struct {
     ngx_queue_t            speeches_lru;
 
     ngx_queue_t            profiles;
+    ngx_queue_t            gates;     /* of provider locations */
 
     ngx_voice_chunk_t     *offer;     /* tools for the model, JSON */
 

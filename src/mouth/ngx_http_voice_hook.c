@@ -108,6 +108,8 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     agent->speech.ctx = ctx;
     agent->speech.zone = conf->zone;
     agent->speech.timeout = conf->speech_timeout;
+    agent->speech.limit = conf->tts_limit;
+    agent->speech.patient = 0;
 
     agent->profile.voice = number->voice.len ? number->voice
                                              : flow->voice.id;

@@ -53,6 +53,7 @@ typedef struct {
 
     ngx_array_t                 *models;    /* of ngx_http_voice_model_t */
     ngx_str_t                    tts;
+    ngx_uint_t                   tts_limit; /* at the same time, 0: any */
 
     ngx_msec_t                   filler_after;
     ngx_msec_t                   first_token_timeout;
