@@ -125,11 +125,12 @@ settings_edge()
         *)         VOICE_DATABASE="$database_url options=-crole=voice_edge" ;;
     esac
 
-    if ! PGPASSWORD=${database_password:-${PGPASSWORD-}} \
+    if ! (
+        database_use "$DATABASE_URL"
         psql -Xqc 'select' -d "$VOICE_DATABASE" > /dev/null
-    then
-        echo "run: who DATABASE_URL names has to be a member of voice_edge:" \
-             "grant voice_edge to …" >&2
+    ) then
+        echo "run: whom DATABASE_URL names has to be a member of voice_edge," \
+             "see \"grant voice_edge to ...\"" >&2
         exit 1
     fi
 
@@ -139,7 +140,7 @@ settings_edge()
         printf '%s\n' "$database_password" \
             > "$VOICE_VAR/keys/database.password"
         VOICE_DATABASE="$VOICE_DATABASE
-                   password=\"$VOICE_VAR/keys/database.password\""
+                   \"password=$VOICE_VAR/keys/database.password\""
     fi
 }
 
