@@ -89,7 +89,13 @@ settings_database()
     printf '%s\n' "$DATABASE_URL" > "$VOICE_VAR/database"
     rm -f "$VOICE_VAR/keys/database.password"
 
+    # what one database has not taken yet is nothing for another
+
+    VOICE_SPOOL=$VOICE_WORK/spool
+    VOICE_DEMO=
+
     if [ $# -gt 0 ]; then
+        VOICE_DEMO=+15005550009
         VOICE_DATABASE="host='$postgres_folder' dbname=voice user=voice_edge"
         VOICE_DATABASE=\"$VOICE_DATABASE\"
         VOICE_ORGANIZATION=${VOICE_ORGANIZATION:-$(postgres_query voice \
@@ -118,6 +124,8 @@ settings_edge()
     database_url "$DATABASE_URL"
 
     settings_word database_url '[^"$\\]+'
+
+    VOICE_SPOOL=$VOICE_SPOOL-$(printf %s "$database_url" | sha256sum | cut -c 1-12)
 
     case $database_url in
         *://*\?*)  VOICE_DATABASE="$database_url&options=-crole%3Dvoice_edge" ;;
@@ -265,10 +273,14 @@ settings_render()
     VOICE_ACCOUNT=${TWILIO_ACCOUNT_SID:+voice_account_sid $TWILIO_ACCOUNT_SID;}
     VOICE_NUMBER=
 
-    if [ -n "${TWILIO_PHONE_NUMBER-}" ]; then
-        VOICE_NUMBER="voice_number $TWILIO_PHONE_NUMBER"
-        VOICE_NUMBER="$VOICE_NUMBER flow=$VOICE_FLOW$VOICE_TENANT$VOICE_VOICE;"
-    fi
+    for number in "${TWILIO_PHONE_NUMBER-}" "$VOICE_DEMO"; do
+        VOICE_NUMBER="$VOICE_NUMBER${number:+
+    voice_number $number flow=$VOICE_FLOW$VOICE_TENANT$VOICE_VOICE;}"
+
+        if [ "$number" = "$VOICE_DEMO" ]; then
+            break
+        fi
+    done
 
     # what is written into nginx.conf may not bring directives of its own
 
@@ -284,7 +296,7 @@ settings_render()
 
     names='VOICE_MODULE VOICE_USER VOICE_VAR VOICE_WORK VOICE_WORKERS
         VOICE_PORT VOICE_PUBLIC_URL VOICE_FLOWS VOICE_FLOW VOICE_VOICE
-        VOICE_NUMBER VOICE_ACCOUNT VOICE_DATABASE VOICE_TENANT
+        VOICE_NUMBER VOICE_ACCOUNT VOICE_DATABASE VOICE_SPOOL VOICE_TENANT
         OPENAI_SECRET OPENAI_SERVER OPENAI_SCHEME OPENAI_HOST OPENAI_PATH
         OPENAI_AUTHORIZATION OPENAI_TLS OPENAI_MODEL
         ELEVENLABS_SECRET ELEVENLABS_SERVER ELEVENLABS_SCHEME ELEVENLABS_HOST
