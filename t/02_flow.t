@@ -217,6 +217,19 @@ my @cases = (
     [ { '/voice' => { %$voice, say => 'Polly.<' } }, "/voice/say $say" ],
 
     # listen
+    [ { '/listen' => 'whisper' }, 'ok' ],
+    [ { '/listen' => 'gather' }, 'ok' ],
+    [ { '/listen' => 'Whisper' },
+        '/listen/mode must be "gather" or "whisper"' ],
+    [ { '/listen' => 1 }, '/listen must be an object' ],
+    [ { '/listen' => { mode => 'whisper', delete_recordings => $true } },
+        'ok' ],
+    [ { '/listen' => { mode => 'record' } },
+        '/listen/mode must be "gather" or "whisper"' ],
+    [ { '/listen' => { mode => 1 } },
+        '/listen/mode must be "gather" or "whisper"' ],
+    [ { '/listen' => { delete_recordings => 'yes' } },
+        '/listen/delete_recordings must be true or false' ],
     [ { '/listen' => { hints => [ 'x' x 100 ] } }, 'ok' ],
     [ { '/listen' => { hints => 'a,b' } },
         '/listen/hints must be an array of up to 500 strings' ],
@@ -405,7 +418,7 @@ my $flow = write_file('full', $json->encode(change({
         settings => { speed => 1.1, stability => 0.25,
             use_speaker_boost => $false } },
     '/listen' => { hints => [ 'one', 'two words' ], speech_timeout => 3,
-        speech_model => 'phone_call', profanity_filter => $true },
+        mode => 'whisper', delete_recordings => $true, speech_model => 'phone_call', profanity_filter => $true },
     '/keys' => { 0 => 'human', '#' => 'goodbye' },
     '/fallback' => { number => $number },
     '/rules' => [
@@ -430,6 +443,8 @@ like($shown, qr/^listen\.hints=one,two words$/m, 'hints joined');
 like($shown, qr/^listen\.speech_timeout=3$/m, 'speech_timeout');
 like($shown, qr/^listen\.speech_model=phone_call$/m, 'speech_model');
 like($shown, qr/^listen\.profanity_filter=1$/m, 'profanity_filter');
+like($shown, qr/^listen\.mode=whisper$/m, 'whisper');
+like($shown, qr/^listen\.delete_recordings=1$/m, 'recordings are deleted');
 like($shown, qr/^rule=human say=One moment\.$/m, 'rule with a line');
 like($shown, qr/^key=# goodbye$/m, 'key');
 
@@ -440,6 +455,8 @@ like($shown, qr/^voice\.id=$/m, 'no voice unless the flow has one');
 like($shown, qr/^voice\.format=mp3_22050_32$/m, 'default format');
 like($shown, qr/^voice\.say=Polly\.Joanna-Neural$/m, 'default voice of Say');
 like($shown, qr/^listen\.speech_timeout=0$/m, 'auto is 0');
+like($shown, qr/^listen\.mode=gather$/m, 'Twilio recognizes');
+like($shown, qr/^listen\.delete_recordings=0$/m, 'recordings stay');
 unlike($shown, qr/^model\.temperature/m, 'no temperature unless written');
 is(scalar(() = $shown =~ /^silence=/mg), 2, 'two default silence lines');
 is(scalar(() = $shown =~ /^fillers=/mg), 2, 'two default fillers');

@@ -64,7 +64,14 @@ typedef struct {
 } ngx_voice_flow_voice_t;
 
 
+typedef enum {
+    NGX_VOICE_LISTEN_GATHER = 0,             /* Twilio recognizes */
+    NGX_VOICE_LISTEN_WHISPER                 /* recorded, then transcribed */
+} ngx_voice_listen_e;
+
+
 typedef struct {
+    ngx_voice_listen_e      mode;
     ngx_str_t               hints;           /* comma list, may be empty */
     ngx_uint_t              timeout;         /* seconds */
     ngx_uint_t              speech_timeout;  /* seconds, 0: "auto" */
@@ -72,6 +79,7 @@ typedef struct {
     ngx_flag_t              profanity_filter;
     double                  confidence;      /* below it: asked again */
     ngx_uint_t              patience;        /* seconds after "wait" */
+    ngx_flag_t              delete_recordings;
 } ngx_voice_flow_listen_t;
 
 

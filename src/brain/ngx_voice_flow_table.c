@@ -32,6 +32,10 @@ static ngx_int_t ngx_voice_flow_read_temperature(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
 static ngx_int_t ngx_voice_flow_read_settings(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
+static ngx_int_t ngx_voice_flow_read_listen(ngx_voice_flow_ctx_t *ctx,
+    const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
+static ngx_int_t ngx_voice_flow_read_mode(ngx_voice_flow_ctx_t *ctx,
+    const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
 static ngx_int_t ngx_voice_flow_read_hints(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
 static ngx_int_t ngx_voice_flow_read_pause(ngx_voice_flow_ctx_t *ctx,
@@ -154,6 +158,10 @@ static const ngx_voice_flow_row_t  ngx_voice_flow_voice_rows[] = {
 
 static const ngx_voice_flow_row_t  ngx_voice_flow_listen_rows[] = {
 
+    { "mode", ngx_voice_flow_read_mode,
+      offsetof(ngx_voice_flow_listen_t, mode), 0, 0, 0, NULL,
+      "\"gather\"" },
+
     { "hints", ngx_voice_flow_read_hints,
       offsetof(ngx_voice_flow_listen_t, hints), 0, 0, 500, NULL, NULL },
 
@@ -177,6 +185,10 @@ static const ngx_voice_flow_row_t  ngx_voice_flow_listen_rows[] = {
 
     { "patience", ngx_voice_flow_read_whole,
       offsetof(ngx_voice_flow_listen_t, patience), 0, 1, 60, NULL, "30" },
+
+    { "delete_recordings", ngx_voice_flow_read_flag,
+      offsetof(ngx_voice_flow_listen_t, delete_recordings), 0, 0, 0, NULL,
+      "false" },
 
     { NULL, NULL, 0, 0, 0, 0, NULL, NULL }
 };
@@ -298,7 +310,7 @@ const ngx_voice_flow_row_t  ngx_voice_flow_rows[] = {
       offsetof(ngx_voice_flow_t, voice), 0, 0, 0, ngx_voice_flow_voice_rows,
       "{}" },
 
-    { "listen", ngx_voice_flow_read_object,
+    { "listen", ngx_voice_flow_read_listen,
       offsetof(ngx_voice_flow_t, listen), 0, 0, 0,
       ngx_voice_flow_listen_rows, "{}" },
 
@@ -393,6 +405,58 @@ ngx_voice_flow_read_settings(ngx_voice_flow_ctx_t *ctx,
     cJSON_free(text);
 
     return rc;
+}
+
+
+/* the mode alone, or an object with everything */
+
+static ngx_int_t
+ngx_voice_flow_read_listen(ngx_voice_flow_ctx_t *ctx,
+    const ngx_voice_flow_row_t *row, cJSON *item, void *conf)
+{
+    cJSON      *object;
+    ngx_int_t   rc;
+
+    if (!cJSON_IsString(item)) {
+        return ngx_voice_flow_read_object(ctx, row, item, conf);
+    }
+
+    object = cJSON_CreateObject();
+
+    if (object == NULL
+        || cJSON_AddStringToObject(object, "mode", item->valuestring) == NULL)
+    {
+        cJSON_Delete(object);
+        return ngx_voice_flow_no_memory(ctx);
+    }
+
+    rc = ngx_voice_flow_read_object(ctx, row, object, conf);
+
+    cJSON_Delete(object);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_voice_flow_read_mode(ngx_voice_flow_ctx_t *ctx,
+    const ngx_voice_flow_row_t *row, cJSON *item, void *conf)
+{
+    ngx_voice_listen_e  *mode;
+
+    mode = (ngx_voice_listen_e *) ((char *) conf + row->offset);
+
+    if (cJSON_IsString(item) && strcmp(item->valuestring, "gather") == 0) {
+        *mode = NGX_VOICE_LISTEN_GATHER;
+        return NGX_OK;
+    }
+
+    if (cJSON_IsString(item) && strcmp(item->valuestring, "whisper") == 0) {
+        *mode = NGX_VOICE_LISTEN_WHISPER;
+        return NGX_OK;
+    }
+
+    return ngx_voice_flow_fail(ctx, "must be \"gather\" or \"whisper\"");
 }
 
 

@@ -153,6 +153,9 @@ show(ngx_voice_flow_t *flow)
     show_text("extension", &value);
 
 
+    printf("listen.mode=%s\n",
+           flow->listen.mode == NGX_VOICE_LISTEN_WHISPER ? "whisper"
+                                                         : "gather");
     show_text("listen.hints", &flow->listen.hints);
     show_number("listen.timeout", flow->listen.timeout);
     show_number("listen.speech_timeout", flow->listen.speech_timeout);
@@ -160,6 +163,7 @@ show(ngx_voice_flow_t *flow)
     show_number("listen.profanity_filter", flow->listen.profanity_filter);
     printf("listen.confidence=%g\n", flow->listen.confidence);
     show_number("listen.patience", flow->listen.patience);
+    show_number("listen.delete_recordings", flow->listen.delete_recordings);
 
     rule = flow->rules.elts;
 
