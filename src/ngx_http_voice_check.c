@@ -43,6 +43,10 @@ static ngx_voice_flow_t *ngx_http_voice_check_flow(
     ngx_http_voice_main_conf_t *vmcf, ngx_str_t *name);
 static ngx_int_t ngx_http_voice_check_models(ngx_conf_t *cf,
     ngx_http_voice_main_conf_t *vmcf, ngx_http_voice_place_t *place);
+static ngx_int_t ngx_http_voice_check_listening(ngx_conf_t *cf,
+    ngx_http_voice_main_conf_t *vmcf, ngx_http_voice_place_t *place);
+static ngx_int_t ngx_http_voice_check_body(ngx_conf_t *cf,
+    ngx_http_voice_place_t *place);
 static ngx_int_t ngx_http_voice_check_location(ngx_conf_t *cf,
     ngx_http_voice_place_t *place, const char *directive, ngx_str_t *uri);
 static ngx_http_core_loc_conf_t *ngx_http_voice_check_find(
@@ -263,7 +267,11 @@ ngx_http_voice_check_webhook(ngx_conf_t *cf, ngx_http_voice_main_conf_t *vmcf,
         return NGX_ERROR;
     }
 
-    return ngx_http_voice_check_models(cf, vmcf, place);
+    if (ngx_http_voice_check_models(cf, vmcf, place) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_voice_check_listening(cf, vmcf, place);
 }
 
 
@@ -445,6 +453,108 @@ ngx_http_voice_check_models(ngx_conf_t *cf, ngx_http_voice_main_conf_t *vmcf,
     }
 
     return NGX_OK;
+}
+
+
+/* what a flow needs whose callers are recorded */
+
+static ngx_int_t
+ngx_http_voice_check_listening(ngx_conf_t *cf,
+    ngx_http_voice_main_conf_t *vmcf, ngx_http_voice_place_t *place)
+{
+    ngx_uint_t                      i;
+    ngx_voice_flow_t              **flow;
+    ngx_http_voice_media_t         *media;
+    ngx_http_voice_webhook_conf_t  *conf;
+
+    conf = &place->conf->webhook;
+    flow = vmcf->flows.elts;
+
+    for (i = 0; i < vmcf->flows.nelts; i++) {
+
+        if (flow[i]->listen.mode != NGX_VOICE_LISTEN_WHISPER) {
+            continue;
+        }
+
+        if (conf->stt.uri.len == 0 || conf->twilio.uri.len == 0) {
+            ngx_http_voice_check_error(cf, place,
+                                       "\"%s\" is needed by flow \"%V\", "
+                                       "which listens with \"whisper\"",
+                                       conf->stt.uri.len ? "voice_twilio"
+                                                         : "voice_stt",
+                                       &flow[i]->name);
+            return NGX_ERROR;
+        }
+    }
+
+    if (conf->stt.uri.len
+        && (ngx_http_voice_check_location(cf, place, "voice_stt",
+                                          &conf->stt.uri)
+            != NGX_OK
+            || ngx_http_voice_check_body(cf, place) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    if (conf->twilio.uri.len
+        && ngx_http_voice_check_location(cf, place, "voice_twilio",
+                                         &conf->twilio.uri)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (conf->twilio.media == NULL) {
+        return NGX_OK;
+    }
+
+    media = conf->twilio.media->elts;
+
+    for (i = 0; i < conf->twilio.media->nelts; i++) {
+        if (ngx_http_voice_check_location(cf, place, "voice_twilio_media",
+                                          &media[i].uri)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* the core looks at the size of what we send, too */
+
+static ngx_int_t
+ngx_http_voice_check_body(ngx_conf_t *cf, ngx_http_voice_place_t *place)
+{
+    off_t                           size;
+    ngx_uint_t                      regex;
+    ngx_http_core_loc_conf_t       *root, *clcf;
+    ngx_http_voice_webhook_conf_t  *conf;
+
+    conf = &place->conf->webhook;
+
+    root = place->server->ctx->loc_conf[ngx_http_core_module.ctx_index];
+
+    clcf = ngx_http_voice_check_find(root, &conf->stt.uri, &regex);
+
+    size = ngx_http_voice_transcribe_size(&conf->stt, conf->twilio.max_size);
+
+    if (clcf == NULL
+        || clcf->client_max_body_size == 0
+        || clcf->client_max_body_size >= size)
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_voice_check_error(cf, place,
+                               "\"client_max_body_size\" of the location "
+                               "\"%V\" has to be %O at least, for a recording "
+                               "of \"voice_recording_max_size\"",
+                               &conf->stt.uri, size);
+
+    return NGX_ERROR;
 }
 
 

@@ -23,6 +23,8 @@ static ngx_int_t ngx_http_voice_number_given(ngx_conf_t *cf,
     ngx_http_voice_number_t *number);
 static ngx_int_t ngx_http_voice_conf_limit(ngx_str_t *value,
     ngx_uint_t *limit);
+static char *ngx_http_voice_conf_prefix(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *uri);
 
 
 void *
@@ -121,6 +123,7 @@ ngx_http_voice_create_loc_conf(ngx_conf_t *cf)
      *
      *     conf->zone, keys, flows, numbers = NULL;   at the end, by _check()
      *     conf->scheme, authority, account_sid, tts = { 0, NULL };
+     *     conf->stt.uri, stt.model, twilio.uri = { 0, NULL };
      *     vlcf->here = NULL;
      *     vlcf->speech = { 0 };
      */
@@ -129,11 +132,14 @@ ngx_http_voice_create_loc_conf(ngx_conf_t *cf)
 
     conf->tokens = NGX_CONF_UNSET_PTR;
     conf->models = NGX_CONF_UNSET_PTR;
+    conf->twilio.media = NGX_CONF_UNSET_PTR;
+    conf->twilio.max_size = NGX_CONF_UNSET_SIZE;
     conf->signature = NGX_CONF_UNSET;
     conf->filler_after = NGX_CONF_UNSET_MSEC;
     conf->first_token_timeout = NGX_CONF_UNSET_MSEC;
     conf->token_timeout = NGX_CONF_UNSET_MSEC;
     conf->speech_timeout = NGX_CONF_UNSET_MSEC;
+    conf->transcription_timeout = NGX_CONF_UNSET_MSEC;
     conf->answer_within = NGX_CONF_UNSET_MSEC;
     conf->max_turns = NGX_CONF_UNSET_UINT;
     conf->max_duration = NGX_CONF_UNSET;
@@ -166,6 +172,10 @@ ngx_http_voice_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->authority = prev->authority;
     }
 
+    if (conf->stt.uri.data == NULL) {
+        conf->stt = prev->stt;
+    }
+
     ngx_conf_merge_ptr_value(conf->tokens, prev->tokens, NULL);
     ngx_conf_merge_ptr_value(conf->models, prev->models, NULL);
     ngx_conf_merge_str_value(conf->account_sid, prev->account_sid, "");
@@ -175,6 +185,10 @@ ngx_http_voice_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     ngx_conf_merge_str_value(conf->tts, prev->tts, "");
+    ngx_conf_merge_str_value(conf->twilio.uri, prev->twilio.uri, "");
+    ngx_conf_merge_ptr_value(conf->twilio.media, prev->twilio.media, NULL);
+    ngx_conf_merge_size_value(conf->twilio.max_size, prev->twilio.max_size,
+                              2 * 1024 * 1024);
     ngx_conf_merge_value(conf->signature, prev->signature, 1);
 
     ngx_conf_merge_msec_value(conf->filler_after, prev->filler_after, 1000);
@@ -183,6 +197,8 @@ ngx_http_voice_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->token_timeout, prev->token_timeout, 2000);
     ngx_conf_merge_msec_value(conf->speech_timeout, prev->speech_timeout,
                               3000);
+    ngx_conf_merge_msec_value(conf->transcription_timeout,
+                              prev->transcription_timeout, 10000);
     ngx_conf_merge_msec_value(conf->answer_within, prev->answer_within, 8000);
     ngx_conf_merge_uint_value(conf->max_turns, prev->max_turns, 0);
     ngx_conf_merge_sec_value(conf->max_duration, prev->max_duration, 0);
@@ -607,15 +623,6 @@ ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (value[1].data[0] != '/'
-        || value[1].data[value[1].len - 1] != '/')
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid location \"%V\", it is a prefix that "
-                           "starts and ends with \"/\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
     if (cf->args->nelts == 3
         && (!ngx_http_voice_conf_option(&value[2], "concurrency=", &number)
             || ngx_http_voice_conf_limit(&number, &vlcf->webhook.tts_limit)
@@ -626,9 +633,113 @@ ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    vlcf->webhook.tts = value[1];
+    return ngx_http_voice_conf_prefix(cf, &value[1], &vlcf->webhook.tts);
+}
+
+
+char *
+ngx_http_voice_stt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_loc_conf_t *vlcf = conf;
+
+    ngx_str_t             *value;
+    ngx_http_voice_stt_t  *stt;
+
+    stt = &vlcf->webhook.stt;
+
+    if (stt->uri.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].data[0] != '/') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid location \"%V\", it starts with \"/\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    stt->uri = value[1];
+    ngx_str_set(&stt->model, "whisper-1");
+
+    if (cf->args->nelts == 3
+        && (!ngx_http_voice_conf_option(&value[2], "model=", &stt->model)
+            || stt->model.len > 128))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"", &value[2]);
+        return NGX_CONF_ERROR;
+    }
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_voice_twilio(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_loc_conf_t *vlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (vlcf->webhook.twilio.uri.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    return ngx_http_voice_conf_prefix(cf, &value[1],
+                                      &vlcf->webhook.twilio.uri);
+}
+
+
+char *
+ngx_http_voice_twilio_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_loc_conf_t *vlcf = conf;
+
+    u_char                  *p, *last;
+    ngx_str_t               *value;
+    ngx_http_voice_media_t  *media;
+    ngx_http_voice_twilio_t *twilio;
+
+    twilio = &vlcf->webhook.twilio;
+    value = cf->args->elts;
+
+    last = value[1].data + value[1].len;
+
+    for (p = value[1].data; p < last; p++) {
+        if (*p == '/' || *p == '@' || *p == '?' || *p == '#' || *p == '*'
+            || *p <= ' ')
+        {
+            break;
+        }
+    }
+
+    if (p < last || value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid host \"%V\", it is a name as it stands in "
+                           "a URL, with a port if there is one", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (twilio->media == NGX_CONF_UNSET_PTR) {
+        twilio->media = ngx_array_create(cf->pool, 2,
+                                         sizeof(ngx_http_voice_media_t));
+        if (twilio->media == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    media = ngx_array_push(twilio->media);
+    if (media == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    media->host = value[1];
+
+    return ngx_http_voice_conf_prefix(cf, &value[2], &media->uri);
 }
 
 
@@ -674,6 +785,22 @@ ngx_http_voice_conf_place(ngx_conf_t *cf, void *conf,
     place->location->handler = handler;
 
     return place;
+}
+
+
+static char *
+ngx_http_voice_conf_prefix(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *uri)
+{
+    if (value->data[0] != '/' || value->data[value->len - 1] != '/') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid location \"%V\", it is a prefix that "
+                           "starts and ends with \"/\"", value);
+        return NGX_CONF_ERROR;
+    }
+
+    *uri = *value;
+
+    return NGX_CONF_OK;
 }
 
 

@@ -84,6 +84,10 @@ char *ngx_http_voice_auth_token(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_voice_llm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_tts(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_stt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_twilio(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_twilio_media(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* the first line of a file, not empty, or NGX_ERROR after a log line */
 ngx_int_t ngx_http_voice_file_first_line(ngx_conf_t *cf, ngx_str_t *name,

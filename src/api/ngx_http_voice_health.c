@@ -63,7 +63,9 @@ static ngx_int_t ngx_http_voice_health_send(ngx_http_request_t *r,
     ngx_uint_t status, char *text);
 
 
-static const char  *ngx_http_voice_health_names[] = { "model", "speech" };
+static const char  *ngx_http_voice_health_names[] = {
+    "model", "speech", "transcription", "recording"
+};
 
 
 ngx_int_t
@@ -335,7 +337,9 @@ ngx_http_voice_health_reason(cJSON *reasons, const char *code,
 static void
 ngx_http_voice_health_counters(cJSON *root, ngx_http_voice_health_t *health)
 {
+    char                   name[48];
     cJSON                 *zone, *spool, *counters;
+    ngx_uint_t             i;
     ngx_voice_counters_t  *c;
 
     c = &health->counters;
@@ -358,14 +362,18 @@ ngx_http_voice_health_counters(cJSON *root, ngx_http_voice_health_t *health)
     (void) cJSON_AddNumberToObject(counters, "taken_over", c->taken_over);
     (void) cJSON_AddNumberToObject(counters, "refused", c->refused);
     (void) cJSON_AddNumberToObject(counters, "no_room", c->full);
-    (void) cJSON_AddNumberToObject(counters, "model_requests",
-                                   health->providers[NGX_VOICE_MODEL].asked);
-    (void) cJSON_AddNumberToObject(counters, "model_errors",
-                                   health->providers[NGX_VOICE_MODEL].errors);
-    (void) cJSON_AddNumberToObject(counters, "speech_requests",
-                                   health->providers[NGX_VOICE_SPEECH].asked);
-    (void) cJSON_AddNumberToObject(counters, "speech_errors",
-                                  health->providers[NGX_VOICE_SPEECH].errors);
+
+    for (i = 0; i < NGX_VOICE_PROVIDERS; i++) {
+        (void) snprintf(name, sizeof(name), "%s_requests",
+                        ngx_http_voice_health_names[i]);
+        (void) cJSON_AddNumberToObject(counters, name,
+                                       health->providers[i].asked);
+
+        (void) snprintf(name, sizeof(name), "%s_errors",
+                        ngx_http_voice_health_names[i]);
+        (void) cJSON_AddNumberToObject(counters, name,
+                                       health->providers[i].errors);
+    }
 }
 
 

@@ -48,6 +48,7 @@ static ngx_str_t  ngx_http_voice_ask_addr = ngx_string("unix:voice");
 static ngx_str_t  ngx_http_voice_ask_protocol = ngx_string("HTTP/1.1");
 static ngx_str_t  ngx_http_voice_ask_get = ngx_string("GET");
 static ngx_str_t  ngx_http_voice_ask_post = ngx_string("POST");
+static ngx_str_t  ngx_http_voice_ask_delete = ngx_string("DELETE");
 
 static struct sockaddr        ngx_http_voice_ask_sockaddr = {
     .sa_family = AF_UNIX
@@ -229,7 +230,8 @@ ngx_http_voice_ask_start(ngx_http_voice_ask_t *ask)
     ps->handler = ngx_http_voice_ask_end;
     ps->data = ask;
 
-    if (ngx_http_subrequest(ask->main, &ask->uri, NULL, &sr, ps, 0)
+    if (ngx_http_subrequest(ask->main, &ask->uri,
+                            ask->args.len ? &ask->args : NULL, &sr, ps, 0)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -239,7 +241,11 @@ ngx_http_voice_ask_start(ngx_http_voice_ask_t *ask)
         return NGX_ERROR;
     }
 
-    if (ask->body) {
+    if (ask->method == NGX_HTTP_DELETE) {
+        sr->method = NGX_HTTP_DELETE;
+        sr->method_name = ngx_http_voice_ask_delete;
+
+    } else if (ask->body || ask->method == NGX_HTTP_POST) {
         sr->method = NGX_HTTP_POST;
         sr->method_name = ngx_http_voice_ask_post;
     }

@@ -58,10 +58,14 @@ struct ngx_http_voice_ask_s {
 
     ngx_event_t                  event;
 
+    ngx_str_t                    args;      /* of the URI, may be empty */
+    ngx_uint_t                   method;    /* 0: GET, POST with a body */
+
     ngx_uint_t                   status;    /* without header: the core's */
     ngx_int_t                    rc;        /* of the subrequest */
     ngx_str_t                    content_type;
     ngx_msec_t                   retry_after; /* that came with a 429 */
+    ngx_str_t                    location;  /* of a redirect */
 
     /* what is asked for, while it waits before the location's gate */
 
@@ -110,9 +114,10 @@ ngx_int_t ngx_http_voice_ask_admit(ngx_http_voice_ask_t *ask,
     ngx_uint_t patient);
 
 /*
- * Sends it.  Without a body the method is GET; body and content_type are
- * NULL then.  All strings live in ask->pool.  NGX_ERROR: the ask is gone and
- * neither handler was or will be called.
+ * Sends it.  body and content_type may be NULL; ask->args and ask->method are
+ * looked at, the latter may be GET, POST or DELETE.  All strings live in
+ * ask->pool.  NGX_ERROR: the ask is gone and neither handler was or will be
+ * called.
  */
 ngx_int_t ngx_http_voice_ask_send(ngx_http_voice_ask_t *ask, ngx_str_t *uri,
     ngx_str_t *content_type, ngx_str_t *body);

@@ -83,6 +83,12 @@ ngx_http_voice_sink_header_filter(ngx_http_request_t *r)
                                                     &r->headers_out.headers);
     }
 
+    /* as it was sent: "proxy_redirect" may have changed ours */
+
+    if (r->upstream && r->upstream->headers_in.location) {
+        ask->location = r->upstream->headers_in.location->value;
+    }
+
 #if (NGX_HTTP_CACHE)
     ask->cached = r->cached;
 #endif

@@ -11,6 +11,8 @@
 #include "ngx_voice_flow.h"
 #include "../ask/ngx_http_voice_chat.h"
 #include "../ask/ngx_http_voice_speech.h"
+#include "../ask/ngx_http_voice_transcribe.h"
+#include "../ask/ngx_http_voice_twilio.h"
 #include "../call/ngx_voice_call.h"
 #include "../crm/ngx_voice_crm.h"
 #include "../wire/ngx_voice_redact.h"
@@ -48,6 +50,9 @@ typedef struct {
     ngx_http_voice_context_t  *context; /* NULL: nothing is known */
     ngx_http_voice_speech_t  speech;    /* uri.len is 0: <Say> only */
     ngx_voice_profile_t      profile;
+    ngx_http_voice_stt_t    *stt;
+    ngx_http_voice_twilio_t *twilio;
+    ngx_msec_t               transcription_timeout;
     ngx_msec_t               first_token_timeout;
     ngx_msec_t               token_timeout;
 } ngx_http_voice_agent_t;

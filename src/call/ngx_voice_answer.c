@@ -11,6 +11,8 @@
 #include "ngx_voice_call_node.h"
 
 
+static ngx_int_t ngx_voice_answer_claim(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_str_t *recording, ngx_uint_t rung);
 static ngx_voice_answer_node_t *ngx_voice_answer_own(ngx_voice_zone_t *zone,
     ngx_str_t *sid, ngx_uint_t turn, ngx_voice_call_node_t **call);
 static void ngx_voice_answer_remember(ngx_voice_zone_t *zone,
@@ -21,6 +23,22 @@ static void ngx_voice_answer_remember(ngx_voice_zone_t *zone,
 ngx_int_t
 ngx_voice_answer_begin(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn)
+{
+    return ngx_voice_answer_claim(zone, sid, turn, NULL, 0);
+}
+
+
+ngx_int_t
+ngx_voice_answer_record(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_str_t *recording, ngx_uint_t rung)
+{
+    return ngx_voice_answer_claim(zone, sid, turn, recording, rung);
+}
+
+
+static ngx_int_t
+ngx_voice_answer_claim(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_str_t *recording, ngx_uint_t rung)
 {
     ngx_int_t                 rc;
     ngx_voice_call_node_t    *call;
@@ -57,6 +75,14 @@ ngx_voice_answer_begin(ngx_voice_zone_t *zone, ngx_str_t *sid,
 
         answer->turn = turn;
         answer->state = NGX_VOICE_ANSWER_RUNNING;
+
+        if (recording) {
+            answer->rung = rung;
+            answer->recording_len = ngx_min(recording->len,
+                                            NGX_VOICE_SID_LEN);
+            ngx_memcpy(answer->recording, recording->data,
+                       answer->recording_len);
+        }
 
         call->answer = answer;
     }
@@ -172,6 +198,44 @@ ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
 }
 
 
+ngx_int_t
+ngx_voice_answer_heard(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_voice_answer_e state, ngx_uint_t rule,
+    ngx_log_t *log)
+{
+    ngx_int_t                 rc;
+    ngx_voice_call_node_t    *call;
+    ngx_voice_answer_node_t  *answer;
+
+    rc = NGX_DECLINED;
+
+    ngx_voice_zone_lock(zone);
+
+    answer = ngx_voice_answer_own(zone, sid, turn, &call);
+
+    if (answer) {
+        answer->recording_len = 0;
+        answer->state = state;
+        answer->rule = rule;
+
+        if (state != NGX_VOICE_ANSWER_RUNNING) {
+            answer->owner = 0;
+            ngx_voice_call_notify(zone, sid);
+        }
+
+        rc = NGX_OK;
+    }
+
+    ngx_voice_zone_unlock(zone);
+
+    if (rc == NGX_OK && state != NGX_VOICE_ANSWER_RUNNING) {
+        ngx_voice_wait_ring(log);
+    }
+
+    return rc;
+}
+
+
 ngx_uint_t
 ngx_voice_answer_mine(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn)
 {
@@ -200,7 +264,11 @@ ngx_voice_answer_look(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
 
     view->state = NGX_VOICE_ANSWER_NONE;
     view->spoken = 0;
+    view->rung = 0;
+    view->rule = 0;
     view->n = 0;
+    view->recording.data = view->recording_buf;
+    view->recording.len = 0;
 
     p = ngx_voice_zone_scratch();
     last = p + NGX_VOICE_SCRATCH;
@@ -218,6 +286,12 @@ ngx_voice_answer_look(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
 
     view->state = answer->state;
     view->spoken = answer->spoken;
+    view->rung = answer->rung;
+    view->rule = answer->rule;
+
+    view->recording.len = answer->recording_len;
+    ngx_memcpy(view->recording_buf, answer->recording,
+               answer->recording_len);
 
     if (answer->state == NGX_VOICE_ANSWER_RUNNING
         && !ngx_voice_zone_alive(zone, answer->owner))

@@ -137,7 +137,13 @@ typedef enum {
     NGX_VOICE_ANSWER_RUNNING,
     NGX_VOICE_ANSWER_ORPHANED,        /* who wrote it died */
     NGX_VOICE_ANSWER_DONE,
-    NGX_VOICE_ANSWER_FAILED
+    NGX_VOICE_ANSWER_FAILED,
+
+    /* of a recording, instead of an answer */
+
+    NGX_VOICE_ANSWER_SILENT,          /* nothing was said */
+    NGX_VOICE_ANSWER_UNCLEAR,         /* it is not known what */
+    NGX_VOICE_ANSWER_RULE             /* a rule of the flow answers it */
 } ngx_voice_answer_e;
 
 
@@ -153,6 +159,10 @@ typedef struct {
 typedef struct {
     ngx_voice_answer_e     state;
     ngx_uint_t             spoken;    /* number of the first one here */
+    ngx_uint_t             rung;      /* of the silence ladder */
+    ngx_uint_t             rule;      /* where the state is RULE */
+    ngx_str_t              recording; /* to be transcribed, or empty */
+    u_char                 recording_buf[NGX_VOICE_SID_LEN];
     ngx_uint_t             n;
     ngx_voice_piece_t      pieces[NGX_VOICE_PIECES];
 } ngx_voice_answer_view_t;
@@ -249,6 +259,24 @@ ngx_uint_t ngx_voice_call_history(ngx_voice_zone_t *zone, ngx_str_t *sid,
  */
 ngx_int_t ngx_voice_answer_begin(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn);
+
+/*
+ * The same for words that are still in a recording, whose RecordingSid stands
+ * with the answer until _heard(): who takes over finds it there.  rung is the
+ * caller's on the silence ladder.
+ */
+ngx_int_t ngx_voice_answer_record(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_str_t *recording, ngx_uint_t rung);
+
+/*
+ * What became of the recording: RUNNING, its words are in the history and the
+ * answer is still this worker's; SILENT, UNCLEAR or RULE, there is none to be
+ * made.  NGX_DECLINED: it is not this worker's any more.
+ */
+ngx_int_t ngx_voice_answer_heard(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_voice_answer_e state, ngx_uint_t rule,
+    ngx_log_t *log);
+
 ngx_int_t ngx_voice_answer_add(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn, u_char digest[NGX_VOICE_DIGEST], ngx_str_t *text,
     ngx_log_t *log);

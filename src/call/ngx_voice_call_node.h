@@ -46,6 +46,10 @@ typedef struct {
     ngx_uint_t             spoken;    /* pieces given out */
     ngx_uint_t             step;      /* the next that may fetch the rest */
     ngx_uint_t             n;
+    ngx_uint_t             rung;
+    ngx_uint_t             rule;
+    u_char                 recording[NGX_VOICE_SID_LEN];
+    size_t                 recording_len;
     ngx_voice_answer_e     state;
     ngx_voice_piece_node_t pieces[NGX_VOICE_PIECES];
 } ngx_voice_answer_node_t;

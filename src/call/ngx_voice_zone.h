@@ -50,6 +50,8 @@ typedef struct {
 typedef enum {
     NGX_VOICE_MODEL = 0,
     NGX_VOICE_SPEECH,
+    NGX_VOICE_TRANSCRIPTION,
+    NGX_VOICE_RECORDING,
     NGX_VOICE_PROVIDERS
 } ngx_voice_provider_e;
 

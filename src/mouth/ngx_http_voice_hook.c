@@ -17,6 +17,7 @@ ngx_http_voice_route_t  ngx_http_voice_routes[] = {
     { ngx_string("inbound-webhook"), NGX_VOICE_STEP_OPEN, 1, 0 },
     { ngx_string("conversation-start"), NGX_VOICE_STEP_PROMPT, 1, 1 },
     { ngx_string("process-speech"), NGX_VOICE_STEP_INPUT, 1, 1 },
+    { ngx_string("process-recording"), NGX_VOICE_STEP_INPUT, 1, 1 },
     { ngx_string("continue"), NGX_VOICE_STEP_REST, 0, 1 },
     { ngx_string("fallback"), NGX_VOICE_STEP_REST, 0, 0 },
     { ngx_string("status"), NGX_VOICE_STEP_REST, 0, 0 },
@@ -57,6 +58,34 @@ ngx_http_voice_hook_param(ngx_http_voice_hook_t *hook, const char *name)
     }
 
     return *value;
+}
+
+
+ngx_int_t
+ngx_http_voice_hook_recording(ngx_http_voice_hook_t *hook, ngx_str_t *sid)
+{
+    u_char     *p;
+    ngx_str_t   url;
+
+    *sid = ngx_http_voice_hook_param(hook, "RecordingSid");
+
+    if (sid->len == 0) {
+
+        /* it is the last part of the URL, too */
+
+        url = ngx_http_voice_hook_param(hook, "RecordingUrl");
+
+        p = url.data + url.len;
+
+        while (p > url.data && p[-1] != '/') {
+            p--;
+        }
+
+        sid->data = p;
+        sid->len = url.data + url.len - p;
+    }
+
+    return ngx_http_voice_twilio_sid(sid, "RE") ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -103,6 +132,10 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     agent->context = NULL;
     agent->first_token_timeout = conf->first_token_timeout;
     agent->token_timeout = conf->token_timeout;
+
+    agent->stt = &conf->stt;
+    agent->twilio = &conf->twilio;
+    agent->transcription_timeout = conf->transcription_timeout;
 
     agent->speech.uri = conf->tts;
     agent->speech.ctx = ctx;

@@ -54,11 +54,14 @@ typedef struct {
     ngx_array_t                 *models;    /* of ngx_http_voice_model_t */
     ngx_str_t                    tts;
     ngx_uint_t                   tts_limit; /* at the same time, 0: any */
+    ngx_http_voice_stt_t         stt;
+    ngx_http_voice_twilio_t      twilio;
 
     ngx_msec_t                   filler_after;
     ngx_msec_t                   first_token_timeout;
     ngx_msec_t                   token_timeout;
     ngx_msec_t                   speech_timeout;
+    ngx_msec_t                   transcription_timeout;
     ngx_msec_t                   answer_within;
     ngx_uint_t                   max_turns;
     time_t                       max_duration;
@@ -69,6 +72,7 @@ typedef enum {
     NGX_HTTP_VOICE_INBOUND = 0,
     NGX_HTTP_VOICE_START,
     NGX_HTTP_VOICE_SPEECH,
+    NGX_HTTP_VOICE_RECORDING,
     NGX_HTTP_VOICE_CONTINUE,
     NGX_HTTP_VOICE_FALLBACK,
     NGX_HTTP_VOICE_STATUS,
@@ -115,6 +119,14 @@ ngx_uint_t ngx_http_voice_hook_route(ngx_str_t *name);
 /* the value of a parameter, empty if it was not sent */
 ngx_str_t ngx_http_voice_hook_param(ngx_http_voice_hook_t *hook,
     const char *name);
+
+/*
+ * The id of the recording that the webhook tells of, if it is one: nothing
+ * else of what is said about it is used to find it.  NGX_DECLINED: there is
+ * none.
+ */
+ngx_int_t ngx_http_voice_hook_recording(ngx_http_voice_hook_t *hook,
+    ngx_str_t *sid);
 
 /* which number's agent; NULL if none answers it */
 ngx_http_voice_number_t *ngx_http_voice_hook_number(

@@ -16,10 +16,21 @@
 /* seconds a human's telephone rings */
 #define NGX_HTTP_VOICE_DIAL_TIMEOUT  25
 
+/*
+ * Seconds of a recording: of silence that end it, and the most of that,
+ * because it also ends what somebody says after asking for time; of all of it,
+ * which is what Gather takes, too.
+ */
+#define NGX_HTTP_VOICE_RECORD_TIMEOUT   3
+#define NGX_HTTP_VOICE_RECORD_PATIENCE  10
+#define NGX_HTTP_VOICE_RECORD_LENGTH    60
+
 
 static ngx_int_t ngx_http_voice_reply_lines(ngx_http_voice_hook_t *hook,
     ngx_http_voice_reply_t *reply, ngx_voice_twiml_t *w);
 static ngx_int_t ngx_http_voice_reply_listen(ngx_http_voice_hook_t *hook,
+    ngx_http_voice_reply_t *reply, ngx_voice_twiml_t *w);
+static ngx_int_t ngx_http_voice_reply_record(ngx_http_voice_hook_t *hook,
     ngx_http_voice_reply_t *reply, ngx_voice_twiml_t *w);
 static ngx_int_t ngx_http_voice_reply_redirect(ngx_http_voice_hook_t *hook,
     ngx_voice_twiml_t *w, ngx_uint_t route, ngx_uint_t turn, ngx_uint_t step);
@@ -144,6 +155,10 @@ ngx_http_voice_reply_listen(ngx_http_voice_hook_t *hook,
 
     listen = &hook->agent.flow->listen;
 
+    if (listen->mode == NGX_VOICE_LISTEN_WHISPER) {
+        return ngx_http_voice_reply_record(hook, reply, w);
+    }
+
     url = ngx_http_voice_url_step(hook, NGX_HTTP_VOICE_SPEECH, reply->turn,
                                   reply->step);
     if (url.data == NULL) {
@@ -192,6 +207,51 @@ ngx_http_voice_reply_listen(ngx_http_voice_hook_t *hook,
     }
 
     ngx_voice_twiml_close(w, "Gather");
+
+    return NGX_OK;
+}
+
+
+/*
+ * Twilio, TwiML Record: one pause, before the first word and after the last,
+ * and nothing inside: the words before it can not be interrupted.
+ */
+
+static ngx_int_t
+ngx_http_voice_reply_record(ngx_http_voice_hook_t *hook,
+    ngx_http_voice_reply_t *reply, ngx_voice_twiml_t *w)
+{
+    ngx_str_t                 url;
+    ngx_uint_t                timeout;
+    ngx_voice_flow_listen_t  *listen;
+
+    listen = &hook->agent.flow->listen;
+
+    timeout = listen->speech_timeout ? listen->speech_timeout
+                                     : NGX_HTTP_VOICE_RECORD_TIMEOUT;
+
+    if (reply->patient) {
+        timeout = ngx_max(timeout, ngx_min(listen->patience,
+                                           NGX_HTTP_VOICE_RECORD_PATIENCE));
+    }
+
+    url = ngx_http_voice_url_step(hook, NGX_HTTP_VOICE_RECORDING, reply->turn,
+                                  reply->step);
+    if (url.data == NULL
+        || ngx_http_voice_reply_lines(hook, reply, w) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_voice_twiml_open(w, "Record");
+    ngx_voice_twiml_attribute(w, "action", &url);
+    ngx_http_voice_reply_set(w, "method", "POST");
+    ngx_voice_twiml_integer(w, "timeout", timeout);
+    ngx_http_voice_reply_set(w, "finishOnKey", "1234567890*#");
+    ngx_voice_twiml_integer(w, "maxLength", NGX_HTTP_VOICE_RECORD_LENGTH);
+    ngx_http_voice_reply_set(w, "playBeep", "false");
+    ngx_http_voice_reply_set(w, "trim", "trim-silence");
+    ngx_voice_twiml_close(w, "Record");
 
     return NGX_OK;
 }

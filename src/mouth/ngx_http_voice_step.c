@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_step.h"
+#include "ngx_http_voice_record.h"
 #include "ngx_http_voice_talk.h"
 #include "ngx_http_voice_url.h"
 #include "../ask/ngx_http_voice_header.h"
@@ -16,6 +17,8 @@
 
 static ngx_int_t ngx_http_voice_step_status(ngx_http_voice_hook_t *hook);
 static ngx_uint_t ngx_http_voice_step_final(ngx_http_voice_hook_t *hook);
+static void ngx_http_voice_step_forget(ngx_http_voice_hook_t *hook);
+static ngx_uint_t ngx_http_voice_step_hears(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_step_number(ngx_http_voice_hook_t *hook);
 static uint64_t ngx_http_voice_step_token(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_step_empty(ngx_http_voice_hook_t *hook);
@@ -35,6 +38,8 @@ ngx_http_voice_step(ngx_http_voice_hook_t *hook)
     if (ngx_http_voice_step_final(hook)) {
 
         /* nobody hears what is answered now */
+
+        ngx_http_voice_step_forget(hook);
 
         (void) ngx_voice_call_end(hook->conf->zone, &hook->call.sid,
                                   hook->request->connection->log);
@@ -106,6 +111,16 @@ ngx_http_voice_step_final(ngx_http_voice_hook_t *hook)
         ngx_null_string
     };
 
+    /* who hung up while being recorded; the status says it, too, but later */
+
+    if (hook->route == NGX_HTTP_VOICE_RECORDING) {
+        status = ngx_http_voice_hook_param(hook, "Digits");
+
+        if (status.len == 6 && ngx_strncmp(status.data, "hangup", 6) == 0) {
+            return 1;
+        }
+    }
+
     status = ngx_http_voice_hook_param(hook, "CallStatus");
 
     for (i = 0; final[i].len; i++) {
@@ -117,6 +132,51 @@ ngx_http_voice_step_final(ngx_http_voice_hook_t *hook)
     }
 
     return 0;
+}
+
+
+/* the last words of a caller who is gone are not transcribed any more */
+
+static void
+ngx_http_voice_step_forget(ngx_http_voice_hook_t *hook)
+{
+    if (hook->route != NGX_HTTP_VOICE_RECORDING) {
+        return;
+    }
+
+    /* the flow says whether it is to be deleted */
+
+    (void) ngx_voice_call_look(hook->conf->zone, &hook->call.sid,
+                               &hook->view);
+
+    ngx_http_voice_hook_speaker(hook);
+    ngx_http_voice_record_forget(hook);
+}
+
+
+/* whether a webhook that brings words, a key or a recording does so */
+
+static ngx_uint_t
+ngx_http_voice_step_hears(ngx_http_voice_hook_t *hook)
+{
+    ngx_str_t  duration;
+
+    if (ngx_http_voice_hook_param(hook, "Digits").len) {
+        return 1;
+    }
+
+    if (hook->route == NGX_HTTP_VOICE_SPEECH) {
+        return ngx_http_voice_hook_param(hook, "SpeechResult").len != 0;
+    }
+
+    duration = ngx_http_voice_hook_param(hook, "RecordingDuration");
+
+    if (duration.len == 1 && duration.data[0] == '0') {
+        return 0;
+    }
+
+    return ngx_http_voice_hook_param(hook, "RecordingSid").len != 0
+           || ngx_http_voice_hook_param(hook, "RecordingUrl").len != 0;
 }
 
 
@@ -168,9 +228,8 @@ ngx_http_voice_step_number(ngx_http_voice_hook_t *hook)
         }
     }
 
-    if (hook->route == NGX_HTTP_VOICE_SPEECH
-        && ngx_http_voice_hook_param(hook, "SpeechResult").len == 0
-        && ngx_http_voice_hook_param(hook, "Digits").len == 0)
+    if (route->kind == NGX_VOICE_STEP_INPUT
+        && !ngx_http_voice_step_hears(hook))
     {
         /* nothing was said: no turn begins */
 

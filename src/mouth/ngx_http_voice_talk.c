@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_talk.h"
+#include "ngx_http_voice_record.h"
 #include "../brain/ngx_http_voice_context.h"
 #include "../brain/ngx_http_voice_turn.h"
 
@@ -23,21 +24,12 @@ static ngx_int_t ngx_http_voice_talk_opened(ngx_http_voice_pace_t *pace,
     ngx_voice_line_t *opening);
 static void ngx_http_voice_talk_said(ngx_http_voice_pace_t *pace,
     ngx_uint_t turn, ngx_str_t *text);
-static ngx_int_t ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace,
-    ngx_uint_t step);
-static ngx_int_t ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace);
-static ngx_int_t ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
-    ngx_voice_action_e action, ngx_voice_line_t *say);
 static ngx_int_t ngx_http_voice_talk_patience(ngx_http_voice_pace_t *pace,
     ngx_voice_line_t *line);
 static ngx_uint_t ngx_http_voice_talk_understood(ngx_http_voice_pace_t *pace);
-static ngx_int_t ngx_http_voice_talk_misheard(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_again(ngx_http_voice_pace_t *pace,
     ngx_voice_line_t *line, ngx_uint_t answers);
-static ngx_uint_t ngx_http_voice_talk_turns(ngx_http_voice_pace_t *pace);
 static ngx_uint_t ngx_http_voice_talk_last(ngx_http_voice_pace_t *pace);
-static ngx_int_t ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace);
-static ngx_int_t ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_take(ngx_http_voice_pace_t *pace,
     ngx_voice_answer_view_t *view);
 static ngx_int_t ngx_http_voice_talk_filler(ngx_http_voice_pace_t *pace);
@@ -70,6 +62,16 @@ ngx_http_voice_talk_begin(ngx_http_voice_pace_t *pace)
         }
 
         return ngx_http_voice_talk_input(pace);
+
+    case NGX_HTTP_VOICE_RECORDING:
+
+        if (hook->step.kind == NGX_VOICE_STEP_PROMPT) {
+            ngx_http_voice_record_forget(hook);
+
+            return ngx_http_voice_talk_prompt(pace, hook->step.step + 1);
+        }
+
+        return ngx_http_voice_record_begin(pace);
 
     default: /* NGX_HTTP_VOICE_CONTINUE */
         hook->state = "answering";
@@ -327,7 +329,7 @@ ngx_http_voice_talk_said(ngx_http_voice_pace_t *pace, ngx_uint_t turn,
 
 /* asks for words again, up the silence ladder */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace, ngx_uint_t step)
 {
     ngx_voice_flow_t       *flow;
@@ -365,7 +367,7 @@ ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace, ngx_uint_t step)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
 {
     ngx_int_t                       rc;
@@ -460,7 +462,7 @@ ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
     ngx_voice_action_e action, ngx_voice_line_t *say)
 {
@@ -567,7 +569,7 @@ ngx_http_voice_talk_understood(ngx_http_voice_pace_t *pace)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_voice_talk_misheard(ngx_http_voice_pace_t *pace)
 {
     ngx_uint_t              n;
@@ -631,7 +633,7 @@ ngx_http_voice_talk_again(ngx_http_voice_pace_t *pace, ngx_voice_line_t *line,
 
 /* turns that the call may have */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_voice_talk_turns(ngx_http_voice_pace_t *pace)
 {
     ngx_uint_t  limit, max;
@@ -729,7 +731,7 @@ ngx_http_voice_talk_aside(ngx_http_voice_pace_t *pace)
 
 /* the turn has no answer: an apology, and after several the way out */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace)
 {
     ngx_voice_flow_t       *flow;
@@ -769,7 +771,7 @@ ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace)
 {
     ngx_msec_t                      timeout;
@@ -793,10 +795,14 @@ ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace)
                       "voice call \"%V\" turn %ui is taken over from a worker "
                       "that died", &hook->call.sid, hook->step.turn);
 
-        (void) ngx_http_voice_turn_start(&hook->agent, &hook->view);
+        ngx_http_voice_record_start(pace);
 
         ngx_voice_answer_look(conf->zone, &hook->call.sid, hook->step.turn,
                               &view);
+    }
+
+    if (view.state > NGX_VOICE_ANSWER_FAILED) {
+        return ngx_http_voice_record_heard(pace, &view);
     }
 
     if (ngx_http_voice_talk_take(pace, &view) != NGX_OK) {

@@ -29,4 +29,22 @@ ngx_int_t ngx_http_voice_talk_aside(ngx_http_voice_pace_t *pace);
 ngx_int_t ngx_http_voice_talk_busy(ngx_http_voice_pace_t *pace);
 
 
+/*
+ * What it is made of; all but _turns() return as ngx_http_voice_resume_pt.
+ * _prompt() asks for words on a rung of the silence ladder, _input() takes
+ * those of the webhook, _act() does what a rule or a key says, _misheard()
+ * asks again, _failed() apologizes, _answer() waits for the turn's answer,
+ * _turns() is how many the call may have.
+ */
+ngx_int_t ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace,
+    ngx_uint_t step);
+ngx_int_t ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace);
+ngx_int_t ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
+    ngx_voice_action_e action, ngx_voice_line_t *say);
+ngx_int_t ngx_http_voice_talk_misheard(ngx_http_voice_pace_t *pace);
+ngx_int_t ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace);
+ngx_int_t ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace);
+ngx_uint_t ngx_http_voice_talk_turns(ngx_http_voice_pace_t *pace);
+
+
 #endif /* _NGX_HTTP_VOICE_TALK_H_INCLUDED_ */

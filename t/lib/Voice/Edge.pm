@@ -49,6 +49,7 @@ my @edges;
 #   listen                              [parameters of "listen", …]
 #   flow                                { key => value or undef }, over %FLOW
 #   flows                               { 'file.json' => text or hash }
+#   files                               { name => text } in its folder
 #   conf                                the whole configuration instead
 #   module                              0: load no module
 #   allow                               [patterns of log lines that may be]
@@ -77,6 +78,8 @@ sub new {
     $self->write_file('twilio.token', $self->token . "\n");
     $self->write_file('openai.key', "sk-test-openai\n");
     $self->write_file('elevenlabs.key', "test-elevenlabs\n");
+    $self->write_file($_, $self->{files}{$_})
+        for keys %{ $self->{files} || {} };
     $self->write_flows;
     $self->write_file('nginx.conf', $self->conf);
 

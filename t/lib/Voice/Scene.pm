@@ -12,16 +12,66 @@ package Voice::Scene;
 #   model, speech   { attributes of the stand-in }
 #   variants        { name => text }: the webhooks once more under /name/,
 #                   with these directives; the default is under /api/voice/
+#   transcription, twilio   { attributes of the stand-in }: with one of them
+#                   there are both, and the webhooks know them
 #   edit            code that changes the text of nginx.conf in $_
 
 use strict;
 use warnings;
 
 use IO::Socket::INET;
+use MIME::Base64 qw(encode_base64);
 use Voice::Edge;
 use Voice::Lab::Model;
 use Voice::Lab::Phone;
 use Voice::Lab::Speech;
+use Voice::Lab::Transcription;
+use Voice::Lab::Twilio;
+
+# where recordings are, and where they are transcribed
+
+my %WHISPER = (
+    stt => <<'CONF',
+location = /voice/stt {
+            internal;
+            client_max_body_size 3m;
+            proxy_pass http://127.0.0.1:%%PORT_stt%%/v1/audio/transcriptions;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Authorization "Bearer $openai_key";
+        }
+CONF
+
+    twilio => <<'CONF',
+location /voice/twilio/ {
+            internal;
+            proxy_pass http://127.0.0.1:%%PORT_rest%%/2010-04-01/;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Authorization "Basic $twilio_basic";
+            proxy_redirect off;
+            proxy_buffering off;
+        }
+CONF
+
+    media => <<'CONF',
+location /voice/media/ {
+            internal;
+            proxy_pass http://127.0.0.1:%%PORT_rest%%/;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_redirect off;
+            proxy_buffering off;
+        }
+CONF
+);
+
+my %WHISPER_DIRECTIVES = (
+    voice_stt                   => '/voice/stt',
+    voice_twilio                => '/voice/twilio/',
+    voice_twilio_media          => '127.0.0.1:%%PORT_rest%% /voice/media/',
+    voice_transcription_timeout => '8s',
+);
 
 sub new {
     my ($class, %option) = @_;
@@ -41,8 +91,11 @@ sub new {
     }
 
     # the second port has a queue for each worker: both get their share
+    my ($stt, $rest) = whisper(\%option, \%locations);
+
     my $edge = Voice::Edge->new(
         ports => { llm => $model->port, tts => $speech->port,
+                   $stt ? (stt => $stt->port, rest => $rest->port) : (),
                    %{ delete $option{ports} || {} } },
         listen => ['127.0.0.1:%%PORT_spread%% reuseport',
                    @{ delete $option{listen} || [] }],
@@ -51,6 +104,7 @@ sub new {
         locations => \%locations, %option);
 
     my $self = bless { model => $model, speech => $speech, edge => $edge,
+                       transcription => $stt, twilio => $rest,
                        owner => $$ }, $class;
 
     # nothing listens there, and nothing else will: the port is locked
@@ -59,6 +113,32 @@ sub new {
     $edge->start;
 
     return $self;
+}
+
+# the two stand-ins that a flow with "whisper" needs, if they are wanted
+
+sub whisper {
+    my ($option, $locations) = @_;
+
+    my ($stt, $rest) = map { delete $option->{$_} } qw(transcription twilio);
+
+    return if !$stt && !$rest;
+
+    %$locations = (%WHISPER, %$locations);
+    $option->{directives}
+        = { %WHISPER_DIRECTIVES, %{ $option->{directives} || {} } };
+    $option->{http_directives}{voice_secret} = '$twilio_basic '
+        . '%%DIR%%/twilio.basic';
+    $option->{files}{'twilio.basic'}
+        = encode_base64('AC00000000000000000000000000000001:'
+                        . '0123456789abcdef0123456789abcdef', '') . "\n";
+
+    return (
+        Voice::Lab::Transcription->spawn(key => 'sk-test-openai',
+                                         %{ $stt || {} }),
+        Voice::Lab::Twilio->spawn(
+            account => 'AC00000000000000000000000000000001',
+            token => '0123456789abcdef0123456789abcdef', %{ $rest || {} }));
 }
 
 sub edit {
@@ -72,6 +152,8 @@ sub edit {
 sub edge   { $_[0]{edge} }
 sub model  { $_[0]{model} }
 sub speech { $_[0]{speech} }
+sub transcription { $_[0]{transcription} }
+sub twilio { $_[0]{twilio} }
 
 sub phone {
     my ($self, %option) = @_;
@@ -82,7 +164,9 @@ sub phone {
         base => 'http://127.0.0.1:' . $edge->port('spread'),
         public_url => $edge->public_url,
         token => $edge->token, account => $edge->account,
-        status_url => '/api/voice/status', %option);
+        status_url => '/api/voice/status',
+        recorder => $self->{twilio} ? $self->{twilio}->base : undef,
+        %option);
 }
 
 # A call to a variant, to its end; what was heard has its words.
@@ -278,7 +362,10 @@ sub open {
 
 # where a document leads to
 
-sub action   { unescape($_[0]->body =~ /<Gather[^>]* action="([^"]*)"/) }
+sub action {
+    return unescape($_[0]->body =~ /<(?:Gather|Record)[^>]* action="([^"]*)"/);
+}
+
 sub redirect { unescape($_[0]->body =~ m{<Redirect[^>]*>([^<]*)<}) }
 
 sub unescape {

@@ -8,6 +8,7 @@ package Voice::Lab::Call;
 #   media       [{ url, status, bytes, seconds, sha256, cached }]
 #   heard       [{ kind => say|play|digits, text, url, seconds, interrupted }]
 #   transcript  [{ who => agent|caller, text, at }]
+#   recordings  [{ sid, url, seconds, text, key, bytes }]
 #   errors, warnings  [{ code, message, url, rescued }]; code 0: the lab's own
 #   ended       { reason => hangup|caller|end|reject|dial|error, code, at }
 #
@@ -25,9 +26,11 @@ use Mojo::Date;
 use Mojo::IOLoop;
 use Mojo::Promise;
 use Mojo::URL;
+use Mojo::UserAgent;
 use Scalar::Util qw(blessed);
 use Time::HiRes ();
 use Voice::Lab::Audio qw(inspect playable);
+use Voice::Lab::Recording qw(recording);
 use Voice::Lab::TwiML;
 
 has [qw(phone ended)];
@@ -35,8 +38,8 @@ has sid        => sub { Voice::Lab::Phone::new_sid() };
 has clock      => 0;               # seconds since the call came in
 has fetch      => sub ($self) { $self->phone->fetcher };
 has media_seen => sub ($self) { $self->phone->media_cache || {} };
-has [qw(lines webhooks media heard transcript errors warnings dialed)]
-    => sub { [] };
+has [qw(lines webhooks media heard transcript errors warnings dialed
+        recordings)] => sub { [] };
 
 my %audible = map { $_ => 1 } qw(Say Play Pause Gather Dial Record Echo);
 
@@ -547,10 +550,104 @@ sub _answer ($self, $verb, $url, $input) {
 }
 
 
+# What the caller does while being recorded: as at a Gather, and { audio } may
+# bring a sound of its own.  A key ends the recording and is told; silence ends
+# it, too, and is kept like any other, or else the next verb runs.
+
 sub _verb_record ($self, $verb, $url) {
-    $self->_error(0, 'the lab does not record', { url => $url });
-    $self->_end('error', { message => 'cannot run Record' });
-    return 1;
+    my $a = $verb->{attributes};
+
+    return $self->_line_p($verb)->then(sub ($line) {
+        $self->_event({ kind => 'listening', gather => $verb });
+        return $line if !$line->{ask};
+        return Mojo::Promise->resolve($line->{ask}->($self, $verb));
+    })->then(sub ($said) {
+        $said = { say => $said } if !ref $said;
+
+        my $keys = $a->{finishOnKey} // '1234567890*#';
+        my ($key) = length $keys
+            ? ($said->{digits} // '') =~ /([\Q$keys\E])/ : ();
+        my $words = defined $key || $said->{hangup} ? '' : $said->{say} // '';
+        my $wait = $a->{timeout} // 5;
+        my $most = $a->{maxLength} // 3600;
+        my $audio = defined $key || $said->{hangup} ? undef : $said->{audio};
+        my $trim = ($a->{trim} // 'trim-silence') eq 'trim-silence';
+        my $spoken = $words eq '' ? 0
+            : defined $audio ? inspect($audio, 'audio/wav')->{seconds}
+            : 0.5 + 0.4 * (() = $words =~ /\S+/g);
+
+        $spoken = $most if $spoken > $most;
+
+        # Silence is not trimmed to nothing.
+        my $seconds = $spoken || ($trim ? 1 : $wait || 1);
+
+        if ($words eq '' && !defined $key && !$said->{hangup}) {
+            $self->_say('caller', '', { silence => 1 });
+
+            # 0 never ends a silence: the longest recording does.
+            $wait ||= $most;
+
+            return $self->_pass_p($wait)->then(sub (@) { 1 })
+                if !$self->phone->silence_recorded;
+        }
+        else {
+            $self->_say('caller', defined $key ? "[$key]" : $words)
+                if !$said->{hangup};
+        }
+
+        $audio //= recording($words, $seconds);
+
+        return $self->_pass_p($said->{hangup} ? 0 : defined $key ? 1
+                              : $spoken + $wait)
+            ->then(sub (@) { $self->_keep_p($audio) })
+            ->then(sub ($kept) {
+                %$kept = (%$kept, seconds => $seconds, text => $words,
+                          key => $said->{hangup} ? 'hangup' : $key);
+
+                my %input = (RecordingUrl => $kept->{url},
+                             RecordingSid => $kept->{sid},
+                             RecordingDuration => int($seconds + 0.999));
+
+                $input{Digits} = $kept->{key} if defined $kept->{key};
+
+                return $self->_answer($verb, $url, \%input)
+                    if !$said->{hangup};
+
+                # The request is made, and nobody hears its answer.
+                my $to = $self->_answer($verb, $url, {
+                    %input, CallStatus => 'completed' })->{document};
+
+                return $self->_webhook_p(@$to)->then(sub (@) {
+                    $self->_end('caller');
+                    return 1;
+                });
+            });
+    });
+}
+
+
+# Leaves a recording with the stand-in for Twilio's REST API.
+
+sub _keep_p ($self, $audio) {
+    my $phone = $self->phone;
+    my $sid = Voice::Lab::Phone::new_sid('RE');
+    my $account = $phone->account;
+    my $kept = { sid => $sid, bytes => length $audio,
+                 url => "https://api.twilio.com/2010-04-01/Accounts/$account"
+                        . "/Recordings/$sid" };
+
+    push @{ $self->recordings }, $kept;
+
+    return Mojo::Promise->resolve($kept) if !defined $phone->recorder;
+
+    $self->{ua} //= Mojo::UserAgent->new(max_redirects => 0);
+
+    return $self->{ua}->post_p($phone->recorder
+            . "/_lab/recordings/$account/$sid" => $audio)
+        ->then(sub ($tx) {
+            die "the recording is not kept\n" if !$tx->result->is_success;
+            return $kept;
+        });
 }
 
 

@@ -64,6 +64,8 @@ sub clear    ($self) { $self->_json(DELETE => 'faults') }
 sub requests ($self) { $self->_json(GET => 'requests') }
 sub forget   ($self) { $self->_json(DELETE => 'requests') }
 sub counters ($self) { $self->_json(GET => 'counters') }
+sub deleted  ($self) { $self->_json(GET => 'deleted') }
+sub kept     ($self) { $self->_json(GET => 'kept') }
 sub captions ($self) { $self->_json(GET => 'captions') }
 sub release  ($self) { $self->_json(POST => 'release')->{released} }
 

@@ -32,6 +32,8 @@ has media_cache  => undef;        # a hash to share between calls
 has captions     => undef;        # { SHA-256 => text }, or code ($sound)
 has media_copies => 1;            # fetch each file so many times at once
 has dial         => sub { { status => 'completed', seconds => 5 } };
+has recorder     => undef;        # base URL of Voice::Lab::Twilio
+has silence_recorded => 1;        # 0: a silent Record goes on to what follows
 has after        => 'hangup';     # when the lines are used up: or 'silence'
 has params       => sub { {} };   # more webhook parameters, or other values
 has hosts        => sub { {} };   # other origins that are on this machine

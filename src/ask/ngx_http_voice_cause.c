@@ -1,0 +1,72 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_voice_cause.h"
+#include "../wire/ngx_voice_provider_error.h"
+
+
+const char *
+ngx_http_voice_cause(ngx_http_voice_ask_t *ask, ngx_str_t *body,
+    ngx_str_t *detail)
+{
+    u_char       buf[64];
+    ngx_str_t    code;
+    ngx_uint_t   status;
+
+    status = ask->status;
+
+    code.data = buf;
+    code.len = sizeof(buf);
+
+    (void) ngx_voice_provider_error(body, &code, detail);
+
+    /* what is wrong with a request may be said by quoting from it */
+
+    if (status == NGX_HTTP_BAD_REQUEST || status == 422) {
+        detail->len = ngx_min(detail->len, code.len);
+        ngx_memcpy(detail->data, code.data, detail->len);
+    }
+
+    if (!ask->header
+        && (status == 0 || status >= NGX_HTTP_INTERNAL_SERVER_ERROR))
+    {
+        /* nothing came but the core's own word for it */
+
+        return (status == NGX_HTTP_GATEWAY_TIME_OUT) ? "timeout"
+                                                     : "unreachable";
+    }
+
+    switch (status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+    case NGX_HTTP_FORBIDDEN:
+        return "unauthorized";
+
+    case NGX_HTTP_NOT_FOUND:
+        return "not_found";
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+
+        /* money, not speed: no waiting helps */
+
+        if (ngx_strnstr(code.data, "quota", code.len)
+            || ngx_strnstr(code.data, "balance", code.len)
+            || ngx_strnstr(code.data, "spend_limit", code.len)
+            || ngx_strnstr(code.data, "usage_limit", code.len))
+        {
+            return "quota";
+        }
+
+        return "rate_limited";
+
+    default:
+        return (status >= 500) ? "server_error" : "bad_request";
+    }
+}
