@@ -67,6 +67,7 @@ ngx_http_voice_listen_start(ngx_http_voice_agent_t *agent,
     listen->pool = pool;
     listen->log = ngx_cycle->log;
     listen->agent = *agent;
+    listen->agent.context = NULL;
     listen->call = *call;
     listen->turn = call->turn;
     listen->sid.data = listen->call.sid;
