@@ -41,6 +41,8 @@ static void ngx_http_voice_listen_lost(void *data);
 static void ngx_http_voice_listen_news(ngx_event_t *ev);
 static void ngx_http_voice_listen_end(ngx_http_voice_listen_t *listen,
     ngx_voice_answer_e state, ngx_uint_t rule);
+static ngx_int_t ngx_http_voice_listen_job(ngx_http_voice_agent_t *agent,
+    ngx_str_t *sid, ngx_str_t *account, ngx_str_t *recording);
 static void ngx_http_voice_listen_free(ngx_http_voice_listen_t *listen);
 
 
@@ -318,13 +320,45 @@ ngx_http_voice_listen_forget(ngx_http_voice_agent_t *agent, ngx_str_t *sid,
 {
     if (!agent->flow->listen.delete_recordings
         || agent->twilio->uri.len == 0
-        || recording->len == 0)
+        || !ngx_http_voice_twilio_sid(account, "AC")
+        || !ngx_http_voice_twilio_sid(recording, "RE"))
+    {
+        return;
+    }
+
+    /* a job is done also if Twilio or this worker is not there just now */
+
+    if (agent->crm
+        && ngx_http_voice_listen_job(agent, sid, account, recording)
+           == NGX_OK)
     {
         return;
     }
 
     (void) ngx_http_voice_recording_delete(agent->twilio, agent->ctx, sid,
                                            account, recording, NULL, NULL);
+}
+
+
+/* voice.record(), a note of kind "job"; none of the three needs escaping */
+
+static ngx_int_t
+ngx_http_voice_listen_job(ngx_http_voice_agent_t *agent, ngx_str_t *sid,
+    ngx_str_t *account, ngx_str_t *recording)
+{
+    u_char     buf[512];
+    ngx_str_t  note;
+
+    note.data = buf;
+    note.len = ngx_snprintf(buf, sizeof(buf),
+                            "{\"key\":\"%V/recording/%V\",\"kind\":\"job\","
+                            "\"call\":\"%V\",\"job\":{"
+                            "\"kind\":\"delete_recording\",\"payload\":{"
+                            "\"account\":\"%V\",\"recording\":\"%V\"}}}",
+                            sid, recording, sid, account, recording)
+               - buf;
+
+    return ngx_voice_crm_note(agent->crm, &note);
 }
 
 

@@ -27,7 +27,7 @@ void ngx_http_voice_listen_start(ngx_http_voice_agent_t *agent,
 
 /*
  * A recording is not needed any more: it is deleted at Twilio if the flow says
- * so.
+ * so, by a job of the database's if there is one, else at once.
  */
 void ngx_http_voice_listen_forget(ngx_http_voice_agent_t *agent,
     ngx_str_t *sid, ngx_str_t *account, ngx_str_t *recording);
