@@ -23,6 +23,7 @@
 
 /* notes for the database that wait, beyond what a busy second leaves */
 #define NGX_HTTP_VOICE_HEALTH_WAITING  1000
+
 /* closed provider locations that are told of at most */
 #define NGX_HTTP_VOICE_HEALTH_GATES    8
 

@@ -68,7 +68,7 @@ ngx_http_voice_speech_want(ngx_http_voice_speech_t *speech,
     rc = ngx_http_voice_speech_fill(speech, digest, sid);
 
     if (rc != NGX_OK) {
-        ngx_voice_speech_done(speech->zone, digest, 0,
+        ngx_voice_speech_done(speech->zone, digest, 0, 0,
                               (rc == NGX_BUSY) ? 0
                                                : NGX_HTTP_VOICE_SPEECH_RETRY,
                               ngx_cycle->log);
@@ -345,7 +345,7 @@ ngx_http_voice_speech_lost(ngx_http_voice_ask_t *ask)
         ngx_del_timer(&fill->timer);
     }
 
-    ngx_voice_speech_done(fill->speech.zone, fill->digest, 0, 0,
+    ngx_voice_speech_done(fill->speech.zone, fill->digest, 0, 0, 0,
                           ngx_cycle->log);
 }
 
@@ -480,8 +480,8 @@ ngx_http_voice_speech_finish(ngx_http_voice_fill_t *fill, const char *cause,
                       message->len ? "\"" : "");
     }
 
-    ngx_voice_speech_done(speech->zone, fill->digest, cause == NULL, retry,
-                          ask->log);
+    ngx_voice_speech_done(speech->zone, fill->digest, cause == NULL,
+                          fill->size, retry, ask->log);
 
     /* what the cache had, or had not, says nothing of the provider's health */
 

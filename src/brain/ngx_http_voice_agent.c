@@ -133,6 +133,15 @@ ngx_int_t
 ngx_http_voice_agent_redact(ngx_http_voice_agent_t *agent, ngx_str_t *text,
     ngx_pool_t *pool, ngx_log_t *log)
 {
+    return ngx_http_voice_agent_redact_head(agent, text, text->len, pool,
+                                            log);
+}
+
+
+ngx_int_t
+ngx_http_voice_agent_redact_head(ngx_http_voice_agent_t *agent,
+    ngx_str_t *text, size_t len, ngx_pool_t *pool, ngx_log_t *log)
+{
     u_char              *p, *mark;
     size_t               size;
     ngx_int_t            rc;
@@ -141,6 +150,7 @@ ngx_http_voice_agent_redact(ngx_http_voice_agent_t *agent, ngx_str_t *text,
     redact = agent->redact;
 
     if (redact == NULL || text->len == 0) {
+        text->len = len;
         return NGX_OK;
     }
 
@@ -152,6 +162,7 @@ ngx_http_voice_agent_redact(ngx_http_voice_agent_t *agent, ngx_str_t *text,
     rc = ngx_voice_redact_mark(redact, text->data, text->len, mark, &size);
 
     if (rc == NGX_DECLINED) {
+        text->len = len;
         return NGX_OK;
     }
 
@@ -167,10 +178,12 @@ ngx_http_voice_agent_redact(ngx_http_voice_agent_t *agent, ngx_str_t *text,
         return NGX_ERROR;
     }
 
-    (void) ngx_voice_redact_write(redact, p, text->data, text->len, mark);
+    while (len && len < text->len && mark[len] && mark[len - 1] == mark[len]) {
+        len--;
+    }
 
+    text->len = ngx_voice_redact_write(redact, p, text->data, len, mark) - p;
     text->data = p;
-    text->len = size;
 
     return NGX_OK;
 }

@@ -95,5 +95,12 @@ ngx_voice_speech_e ngx_http_voice_agent_speak(ngx_http_voice_agent_t *agent,
 ngx_int_t ngx_http_voice_agent_redact(ngx_http_voice_agent_t *agent,
     ngx_str_t *text, ngx_pool_t *pool, ngx_log_t *log);
 
+/*
+ * The same, of which only the first len bytes are wanted: what is masked there
+ * is found in the whole text, and what begins there and goes on is left out.
+ */
+ngx_int_t ngx_http_voice_agent_redact_head(ngx_http_voice_agent_t *agent,
+    ngx_str_t *text, size_t len, ngx_pool_t *pool, ngx_log_t *log);
+
 
 #endif /* _NGX_HTTP_VOICE_AGENT_H_INCLUDED_ */

@@ -25,6 +25,8 @@ static ngx_int_t ngx_http_voice_prompt_system(cJSON *messages,
     ngx_pool_t *pool);
 static ngx_int_t ngx_http_voice_prompt_caller(cJSON *messages,
     ngx_http_voice_agent_t *agent, ngx_pool_t *pool);
+static ngx_int_t ngx_http_voice_prompt_cut(ngx_str_t *text,
+    ngx_pool_t *pool);
 static ngx_int_t ngx_http_voice_prompt_add(cJSON *messages, const char *role,
     ngx_str_t *text, ngx_pool_t *pool);
 static ngx_int_t ngx_http_voice_prompt_string(cJSON *object,
@@ -171,6 +173,13 @@ ngx_http_voice_prompt_messages(cJSON *root, ngx_http_voice_agent_t *agent,
                                NGX_HTTP_VOICE_PROMPT_SAID);
 
     for (i = 0; i < n; i++) {
+
+        if (history[i].estimated
+            && ngx_http_voice_prompt_cut(&history[i].text, pool) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
         if (ngx_http_voice_prompt_add(messages,
                            (history[i].role == NGX_VOICE_ROLE_USER)
                            ? "user" : "assistant", &history[i].text, pool)
@@ -278,6 +287,38 @@ ngx_http_voice_prompt_caller(cJSON *messages, ngx_http_voice_agent_t *agent,
                       agent->context->about.len);
 
     return ngx_http_voice_prompt_add(messages, "system", &text, pool);
+}
+
+
+/* of what the caller has not heard the model must not think it was said */
+
+static ngx_int_t
+ngx_http_voice_prompt_cut(ngx_str_t *text, ngx_pool_t *pool)
+{
+    u_char     *p;
+    ngx_str_t   said;
+
+    static ngx_str_t  mark = ngx_string(
+        "[interrupted by the caller about here]");
+
+    said = *text;
+
+    text->data = ngx_pnalloc(pool, said.len + 1 + mark.len);
+    if (text->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = text->data;
+
+    if (said.len) {
+        p = ngx_cpymem(p, said.data, said.len);
+        *p++ = ' ';
+    }
+
+    p = ngx_cpymem(p, mark.data, mark.len);
+    text->len = p - text->data;
+
+    return NGX_OK;
 }
 
 

@@ -142,7 +142,14 @@ ngx_voice_call_claim(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new,
     if (step->kind == NGX_VOICE_STEP_INPUT) {
         call->view.turn = step->turn;
         zone->sh->counters.turns++;
-        ngx_voice_answer_free(zone, call);
+        ngx_voice_answer_retire(zone, call);
+    }
+
+    if (step->kind == NGX_VOICE_STEP_PROMPT) {
+
+        /* who was silent has heard all of it */
+
+        ngx_voice_answer_free(zone, &call->last);
     }
 
     if (step->kind == NGX_VOICE_STEP_REST) {
@@ -198,12 +205,17 @@ ngx_voice_call_done(ngx_voice_zone_t *zone, ngx_str_t *sid,
 
     if (answer && answer->turn == step->turn) {
 
+        /* it was asked for when the one before had been heard */
+
+        answer->before = answer->spoken;
+        answer->sent = ngx_current_msec;
+
         if (spoken > answer->spoken) {
             answer->spoken = spoken;
         }
 
         if (last) {
-            ngx_voice_answer_free(zone, call);
+            ngx_voice_answer_retire(zone, call);
         }
     }
 
@@ -274,7 +286,6 @@ ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_log_t *log)
     ngx_int_t               rc;
     ngx_queue_t            *q;
     ngx_voice_call_node_t  *call;
-    ngx_voice_said_node_t  *said;
 
     rc = NGX_DECLINED;
 
@@ -286,18 +297,15 @@ ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_log_t *log)
         call->ended = 1;
         zone->sh->ncalls--;
 
-        ngx_voice_answer_free(zone, call);
+        ngx_voice_answer_free(zone, &call->answer);
+        ngx_voice_answer_free(zone, &call->last);
 
         while (!ngx_queue_empty(&call->said)) {
             q = ngx_queue_head(&call->said);
-            said = ngx_queue_data(q, ngx_voice_said_node_t, queue);
-
-            ngx_queue_remove(q);
-            ngx_voice_chunk_free(zone, said->text);
-            ngx_voice_zone_free(zone, said);
+            ngx_voice_said_forget(zone, call,
+                                  ngx_queue_data(q, ngx_voice_said_node_t,
+                                                 queue));
         }
-
-        call->said_size = 0;
 
         ngx_voice_chunk_free(zone, call->about);
         call->about = NULL;
@@ -527,8 +535,7 @@ ngx_voice_call_create(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new)
 static void
 ngx_voice_call_destroy(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
 {
-    ngx_queue_t            *q;
-    ngx_voice_said_node_t  *said;
+    ngx_queue_t  *q;
 
     ngx_rbtree_delete(&zone->sh->calls, &call->sn.node);
     ngx_queue_remove(&call->lru);
@@ -537,7 +544,8 @@ ngx_voice_call_destroy(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
         zone->sh->ncalls--;
     }
 
-    ngx_voice_answer_free(zone, call);
+    ngx_voice_answer_free(zone, &call->answer);
+    ngx_voice_answer_free(zone, &call->last);
     ngx_voice_chunk_free(zone, call->about);
 
     while (!ngx_queue_empty(&call->steps)) {
@@ -548,11 +556,9 @@ ngx_voice_call_destroy(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
 
     while (!ngx_queue_empty(&call->said)) {
         q = ngx_queue_head(&call->said);
-        said = ngx_queue_data(q, ngx_voice_said_node_t, queue);
-
-        ngx_queue_remove(q);
-        ngx_voice_chunk_free(zone, said->text);
-        ngx_voice_zone_free(zone, said);
+        ngx_voice_said_forget(zone, call,
+                              ngx_queue_data(q, ngx_voice_said_node_t,
+                                             queue));
     }
 
     ngx_voice_zone_free(zone, call);

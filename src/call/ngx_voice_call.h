@@ -178,7 +178,30 @@ typedef struct {
     ngx_voice_role_e       role;
     ngx_uint_t             turn;
     ngx_str_t              text;      /* in the scratch buffer */
+    unsigned               estimated:1;  /* cut to what was probably heard */
 } ngx_voice_said_t;
+
+
+/*
+ * The last answer as it was given out, to find out how much of it was heard.
+ * Texts are in the scratch buffer, and not redacted.
+ */
+
+typedef struct {
+    ngx_str_t              text;
+    ngx_msec_t             length;    /* of its audio, 0: not known */
+} ngx_voice_given_piece_t;
+
+
+typedef struct {
+    ngx_uint_t               turn;
+    ngx_uint_t               n;       /* pieces of the answer */
+    ngx_uint_t               given;   /* of them given out */
+    ngx_uint_t               before;  /* the last document */
+    ngx_msec_t               elapsed; /* since that was given out */
+    unsigned                 whole:1; /* nothing more was to come */
+    ngx_voice_given_piece_t  pieces[NGX_VOICE_PIECES];
+} ngx_voice_given_t;
 
 
 /*
@@ -244,6 +267,17 @@ ngx_uint_t ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid);
  */
 void ngx_voice_call_said(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn, ngx_voice_role_e role, ngx_str_t *text, size_t limit);
+
+/*
+ * What was given out of the answer before the words that have just come, once
+ * they are claimed; NGX_DECLINED: nothing that could have been interrupted.
+ * _heard() ends that: text, masked by the caller, is what was probably heard
+ * of it, and takes the place of the answer in the history; NULL: all was.
+ */
+ngx_int_t ngx_voice_call_given(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_voice_given_t *given);
+void ngx_voice_call_heard(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_str_t *text, size_t limit);
 
 /* at most n entries, the newest; returns their number, the oldest first */
 ngx_uint_t ngx_voice_call_history(ngx_voice_zone_t *zone, ngx_str_t *sid,

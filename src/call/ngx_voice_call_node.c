@@ -27,15 +27,12 @@ ngx_voice_call_notify(ngx_voice_zone_t *zone, ngx_str_t *sid)
 }
 
 
-void
-ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
-    ngx_uint_t turn, ngx_voice_role_e role, u_char *data, size_t len,
-    size_t limit)
+ngx_voice_said_node_t *
+ngx_voice_said_find(ngx_voice_call_node_t *call, ngx_uint_t turn,
+    ngx_voice_role_e role)
 {
     ngx_queue_t            *q;
     ngx_voice_said_node_t  *node;
-
-    /* a step that is taken over, or an answer, brings its words again */
 
     for (q = ngx_queue_last(&call->said);
          q != ngx_queue_sentinel(&call->said);
@@ -47,20 +44,44 @@ ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
             break;
         }
 
-        if (node->turn == turn && node->role == role) {
-            return;
+        if (node->turn == turn && node->role == (uint32_t) role) {
+            return node;
         }
     }
 
+    return NULL;
+}
+
+
+void
+ngx_voice_said_forget(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
+    ngx_voice_said_node_t *node)
+{
+    call->said_size -= node->text->total;
+
+    ngx_queue_remove(&node->queue);
+    ngx_voice_chunk_free(zone, node->text);
+    ngx_voice_zone_free(zone, node);
+}
+
+
+void
+ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
+    ngx_uint_t turn, ngx_voice_role_e role, u_char *data, size_t len,
+    size_t limit)
+{
+    ngx_voice_said_node_t  *node;
+
+    /* a step that is taken over, or an answer, brings its words again */
+
+    if (ngx_voice_said_find(call, turn, role)) {
+        return;
+    }
+
     while (!ngx_queue_empty(&call->said) && call->said_size + len > limit) {
-        q = ngx_queue_head(&call->said);
-        node = ngx_queue_data(q, ngx_voice_said_node_t, queue);
-
-        call->said_size -= node->text->total;
-
-        ngx_queue_remove(q);
-        ngx_voice_chunk_free(zone, node->text);
-        ngx_voice_zone_free(zone, node);
+        ngx_voice_said_forget(zone, call,
+                              ngx_queue_data(ngx_queue_head(&call->said),
+                                             ngx_voice_said_node_t, queue));
     }
 
     node = ngx_voice_zone_alloc(zone, sizeof(ngx_voice_said_node_t));
@@ -77,6 +98,7 @@ ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
 
     node->turn = turn;
     node->role = role;
+    node->estimated = 0;
 
     call->said_size += len;
 
@@ -85,24 +107,43 @@ ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
 
 
 void
-ngx_voice_answer_free(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
+ngx_voice_answer_free(ngx_voice_zone_t *zone,
+    ngx_voice_answer_node_t **answerp)
 {
     ngx_uint_t                i;
     ngx_voice_answer_node_t  *answer;
 
-    answer = call->answer;
+    answer = *answerp;
 
     if (answer == NULL) {
         return;
     }
 
-    call->answer = NULL;
+    *answerp = NULL;
 
     for (i = 0; i < answer->n; i++) {
         ngx_voice_chunk_free(zone, answer->pieces[i].text);
     }
 
     ngx_voice_zone_free(zone, answer);
+}
+
+
+void
+ngx_voice_answer_retire(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
+{
+    if (call->answer == NULL) {
+        return;
+    }
+
+    ngx_voice_answer_free(zone, &call->last);
+
+    call->last = call->answer;
+    call->answer = NULL;
+
+    if (call->last->n == 0) {
+        ngx_voice_answer_free(zone, &call->last);
+    }
 }
 
 

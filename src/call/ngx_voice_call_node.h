@@ -31,6 +31,7 @@ typedef struct {
     ngx_voice_chunk_t     *text;
     uint32_t               turn;
     uint32_t               role;
+    unsigned               estimated:1;
 } ngx_voice_said_node_t;
 
 
@@ -44,6 +45,8 @@ typedef struct {
     uint64_t               owner;
     ngx_uint_t             turn;
     ngx_uint_t             spoken;    /* pieces given out */
+    ngx_uint_t             before;    /* the last document */
+    ngx_msec_t             sent;      /* when that was given out */
     ngx_uint_t             step;      /* the next that may fetch the rest */
     ngx_uint_t             n;
     ngx_uint_t             rung;
@@ -63,6 +66,7 @@ typedef struct {
     ngx_queue_t            said;      /* the head is the oldest */
     size_t                 said_size;
     ngx_voice_answer_node_t  *answer;
+    ngx_voice_answer_node_t  *last;   /* given out, the caller's turn */
     ngx_voice_chunk_t     *about;     /* the caller, JSON */
     uint64_t               asking;    /* the worker that finds out */
 
@@ -78,10 +82,18 @@ ngx_voice_call_node_t *ngx_voice_call_find(ngx_voice_zone_t *zone,
     ngx_str_t *sid);
 void ngx_voice_call_notify(ngx_voice_zone_t *zone, ngx_str_t *sid);
 size_t ngx_voice_call_field(u_char *dst, ngx_str_t *src, size_t size);
+/* an entry of the history, or NULL; and out of it */
+ngx_voice_said_node_t *ngx_voice_said_find(ngx_voice_call_node_t *call,
+    ngx_uint_t turn, ngx_voice_role_e role);
+void ngx_voice_said_forget(ngx_voice_zone_t *zone,
+    ngx_voice_call_node_t *call, ngx_voice_said_node_t *node);
 void ngx_voice_call_append(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call, ngx_uint_t turn, ngx_voice_role_e role,
     u_char *data, size_t len, size_t limit);
 void ngx_voice_answer_free(ngx_voice_zone_t *zone,
+    ngx_voice_answer_node_t **answer);
+/* no more of the answer is to come: it is the last one now */
+void ngx_voice_answer_retire(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call);
 
 

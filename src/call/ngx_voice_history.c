@@ -76,6 +76,7 @@ ngx_voice_call_history(ngx_voice_zone_t *zone, ngx_str_t *sid,
 
         said[count].role = node->role;
         said[count].turn = node->turn;
+        said[count].estimated = node->estimated;
         said[count].text.data = p;
         p = ngx_voice_chunk_copy(p, node->text);
         said[count].text.len = p - said[count].text.data;
@@ -86,4 +87,102 @@ ngx_voice_call_history(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_voice_zone_unlock(zone);
 
     return count;
+}
+
+
+ngx_int_t
+ngx_voice_call_given(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_voice_given_t *given)
+{
+    u_char                   *p, *last;
+    ngx_int_t                 rc;
+    ngx_uint_t                i;
+    ngx_voice_call_node_t    *call;
+    ngx_voice_piece_node_t   *piece;
+    ngx_voice_answer_node_t  *answer;
+
+    rc = NGX_DECLINED;
+
+    p = ngx_voice_zone_scratch();
+    last = p + NGX_VOICE_SCRATCH;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call == NULL || call->last == NULL) {
+        goto done;
+    }
+
+    answer = call->last;
+
+    given->turn = answer->turn;
+    given->n = answer->n;
+    given->given = answer->spoken;
+    given->before = answer->before;
+    given->elapsed = ngx_current_msec - answer->sent;
+    given->whole = (answer->state == NGX_VOICE_ANSWER_DONE
+                    || answer->state == NGX_VOICE_ANSWER_FAILED);
+
+    for (i = 0; i < answer->n; i++) {
+        piece = &answer->pieces[i];
+
+        if (piece->text->total > (size_t) (last - p)) {
+            goto done;
+        }
+
+        given->pieces[i].text.data = p;
+        p = ngx_voice_chunk_copy(p, piece->text);
+        given->pieces[i].text.len = p - given->pieces[i].text.data;
+
+        given->pieces[i].length = ngx_voice_speech_length_locked(zone,
+                                                              piece->digest);
+    }
+
+    rc = NGX_OK;
+
+done:
+
+    ngx_voice_zone_unlock(zone);
+
+    return rc;
+}
+
+
+void
+ngx_voice_call_heard(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
+    ngx_str_t *text, size_t limit)
+{
+    ngx_voice_call_node_t  *call;
+    ngx_voice_said_node_t  *said;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call == NULL || call->last == NULL || call->last->turn != turn) {
+        ngx_voice_zone_unlock(zone);
+        return;
+    }
+
+    ngx_voice_answer_free(zone, &call->last);
+
+    if (text) {
+        said = ngx_voice_said_find(call, turn, NGX_VOICE_ROLE_ASSISTANT);
+
+        if (said) {
+            ngx_voice_said_forget(zone, call, said);
+        }
+
+        ngx_voice_call_append(zone, call, turn, NGX_VOICE_ROLE_ASSISTANT,
+                              text->data, text->len, limit);
+
+        said = ngx_voice_said_find(call, turn, NGX_VOICE_ROLE_ASSISTANT);
+
+        if (said) {
+            said->estimated = 1;
+        }
+    }
+
+    ngx_voice_zone_unlock(zone);
 }

@@ -13,6 +13,10 @@
 #include "../wire/ngx_voice_audio_id.h"
 
 
+/* bytes before the samples of a WAV file */
+#define NGX_VOICE_SPEECH_WAV_HEADER  44
+
+
 /* the words of a voice are kept once, whatever the number of pieces */
 
 typedef struct {
@@ -33,6 +37,7 @@ typedef struct {
     ngx_msec_t             retry_at;  /* FAILED is over then */
     ngx_voice_profile_node_t  *profile;
     ngx_voice_chunk_t     *text;
+    uint32_t               size;      /* bytes of audio, once READY */
 
     unsigned               state:3;
 } ngx_voice_speech_node_t;
@@ -216,9 +221,50 @@ ngx_voice_speech_state_locked(ngx_voice_zone_t *zone,
 }
 
 
+ngx_msec_t
+ngx_voice_speech_length_locked(ngx_voice_zone_t *zone,
+    u_char digest[NGX_VOICE_DIGEST])
+{
+    u_char                   *p, *digits, *last;
+    size_t                    size;
+    ngx_int_t                 n;
+    ngx_voice_speech_node_t  *sp;
+
+    sp = ngx_voice_speech_find(zone, digest);
+
+    if (sp == NULL || sp->profile == NULL || sp->size == 0) {
+        return 0;
+    }
+
+    size = sp->size;
+
+    p = sp->profile->data + sp->profile->len[0] + sp->profile->len[1];
+    last = p + sp->profile->len[2];
+
+    /* the last number: kilobits a second, or the rate of 16-bit samples */
+
+    for (digits = last; digits > p && digits[-1] != '_'; digits--) {
+        /* void */
+    }
+
+    n = ngx_atoi(digits, last - digits);
+
+    if (n == NGX_ERROR || n == 0) {
+        return 0;
+    }
+
+    if (last - p > 4 && ngx_strncmp(p, "wav_", 4) == 0) {
+        size -= ngx_min(size, NGX_VOICE_SPEECH_WAV_HEADER);
+        return (ngx_msec_t) size * 1000 / (2 * n);
+    }
+
+    return (ngx_msec_t) size * 8 / n;
+}
+
+
 void
 ngx_voice_speech_done(ngx_voice_zone_t *zone, u_char digest[NGX_VOICE_DIGEST],
-    ngx_uint_t ok, ngx_msec_t retry, ngx_log_t *log)
+    ngx_uint_t ok, size_t size, ngx_msec_t retry, ngx_log_t *log)
 {
     ngx_voice_speech_node_t  *sp;
 
@@ -229,6 +275,7 @@ ngx_voice_speech_done(ngx_voice_zone_t *zone, u_char digest[NGX_VOICE_DIGEST],
     if (sp) {
         sp->state = ok ? NGX_VOICE_SPEECH_READY : NGX_VOICE_SPEECH_FAILED;
         sp->owner = 0;
+        sp->size = ok ? size : 0;
         sp->retry_at = ngx_current_msec + retry;
     }
 

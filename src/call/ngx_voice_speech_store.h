@@ -74,10 +74,20 @@ ngx_int_t ngx_voice_speech_reset(ngx_voice_zone_t *zone,
 ngx_voice_speech_e ngx_voice_speech_state_locked(ngx_voice_zone_t *zone,
     u_char digest[NGX_VOICE_DIGEST]);
 
-/* ok or not, wakes who waits; retry: how long a failure lasts, in ms */
+/*
+ * How long the audio plays, in ms, as told by its size; 0 where that is not
+ * known.  Under the caller's lock.
+ */
+ngx_msec_t ngx_voice_speech_length_locked(ngx_voice_zone_t *zone,
+    u_char digest[NGX_VOICE_DIGEST]);
+
+/*
+ * ok or not, wakes who waits; size: bytes of audio; retry: how long a failure
+ * lasts, in ms
+ */
 void ngx_voice_speech_done(ngx_voice_zone_t *zone,
-    u_char digest[NGX_VOICE_DIGEST], ngx_uint_t ok, ngx_msec_t retry,
-    ngx_log_t *log);
+    u_char digest[NGX_VOICE_DIGEST], ngx_uint_t ok, size_t size,
+    ngx_msec_t retry, ngx_log_t *log);
 
 /*
  * The words and the voice, copied to pool.  NGX_DECLINED: not known or only

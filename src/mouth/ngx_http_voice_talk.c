@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_talk.h"
+#include "ngx_http_voice_heard.h"
 #include "ngx_http_voice_record.h"
 #include "../brain/ngx_http_voice_context.h"
 #include "../brain/ngx_http_voice_turn.h"
@@ -384,6 +385,8 @@ ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
 
     words = ngx_http_voice_hook_param(hook, "SpeechResult");
     digits = ngx_http_voice_hook_param(hook, "Digits");
+
+    ngx_http_voice_heard(hook, &words);
 
     action = NGX_VOICE_ACTION_NONE;
 
