@@ -34,10 +34,10 @@ ngx_http_voice_cause(ngx_http_voice_ask_t *ask, ngx_str_t *body,
         ngx_memcpy(detail->data, code.data, detail->len);
     }
 
-    if (!ask->header
-        && (status == 0 || status >= NGX_HTTP_INTERNAL_SERVER_ERROR))
+    if (status == 0
+        || (!ask->header && status >= NGX_HTTP_INTERNAL_SERVER_ERROR))
     {
-        /* nothing came but the core's own word for it */
+        /* nothing came but the core's own word for it, or no HTTP */
 
         return (status == NGX_HTTP_GATEWAY_TIME_OUT) ? "timeout"
                                                      : "unreachable";
