@@ -43,13 +43,19 @@ my $scene = Voice::Scene->new(
         'last.json' => flow(name => 'last', listen => { confidence => 0.5 },
                             apology => 'Once more, please.',
                             limits => { turns => 1 }),
+        'slow.json' => flow(name => 'slow',
+                            fillers => ['One.', 'Two.', 'Three.']),
         'said.json' => flow(name => 'said', consent => 'This is recorded.'),
     },
     http_directives => { voice_number => [
         'default flow=general', '+15005550001 flow=lonely',
         '+15005550002 flow=short', '+15005550003 flow=keys',
-        '+15005550004 flow=last', '+15005550005 flow=said' ] },
-    variants => { brief => 'voice_max_duration 1s;' },
+        '+15005550004 flow=last', '+15005550005 flow=said',
+        '+15005550006 flow=slow' ] },
+    variants => {
+        brief => 'voice_max_duration 1s;',
+        slow => 'voice_filler_after 0; voice_first_token_timeout 60s;',
+    },
 );
 
 sub asked { return scalar @{ $scene->model->requests } }
@@ -188,6 +194,35 @@ for my $bad ('misheard', 'failed') {
     is $call->reason, 'hangup', 'duration: and the call ends';
     like $scene->edge->log, qr/has reached its limit after 1 turns/,
         'duration: logged';
+}
+
+# --- fillers ----------------------------------------------------------------
+
+{
+    my ($held, $n) = ($scene->model->counters->{held}, 0);
+
+    $scene->model->arm({ match => { text => 'slowly' }, times => 2,
+                         fault => { hold => 'header' } });
+
+    # the answer comes with the fourth filler of each turn
+    my $call = $scene->call('slow', to => '+15005550006',
+        lines => ['slowly', 'slowly', 'goodbye'],
+        on_event => sub {
+            my ($call, $event) = @_;
+            $scene->model->release if $event->{kind} eq 'sound'
+                && $event->{sound}{url} && ++$n > 2 && !(($n - 2) % 5);
+        });
+    my @heard = @{ Voice::Scene::heard($call) };
+    my @again = grep { $heard[$_] eq $heard[$_ - 1] } 1 .. $#heard;
+
+    is_deeply $call->errors, [], 'voice_filler_after 0: a proper call';
+    like "@heard[2 .. 4]", qr/One\..*Two\..*Three\./,
+        'voice_filler_after 0: fillers at once, in their order';
+    is_deeply [ map { $heard[$_] } @again ], [],
+        'voice_filler_after 0: never the same twice in a row';
+    is scalar(grep { $_->{body} =~ /<Pause/ } @{ $call->webhooks }), 0,
+        'and never a pause';
+    cmp_ok $scene->model->counters->{held}, '>', $held, 'it was slow';
 }
 
 # --- consent ----------------------------------------------------------------

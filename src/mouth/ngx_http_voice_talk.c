@@ -15,6 +15,14 @@
 #include "../brain/ngx_http_voice_turn.h"
 
 
+/*
+ * ms: the least that is waited before one more filler, and before the same one
+ * is said again because the flow has no other
+ */
+#define NGX_HTTP_VOICE_TALK_AGAIN  200
+#define NGX_HTTP_VOICE_TALK_SAME   3000
+
+
 static ngx_int_t ngx_http_voice_talk_ring(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_rung(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace);
@@ -846,7 +854,23 @@ ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace)
         return ngx_http_voice_talk_filler(pace);
     }
 
-    timeout = ngx_min(conf->filler_after, ngx_http_voice_pace_left(pace));
+    timeout = conf->filler_after;
+
+    if (hook->step.kind == NGX_VOICE_STEP_REST) {
+
+        /* something was heard a moment ago */
+
+        timeout = ngx_max(timeout, NGX_HTTP_VOICE_TALK_AGAIN);
+
+        if (view.spoken == 0 && hook->agent.flow->fillers.nelts == 1) {
+
+            /* it was the filler, and there is no other one */
+
+            timeout = ngx_max(timeout, NGX_HTTP_VOICE_TALK_SAME);
+        }
+    }
+
+    timeout = ngx_min(timeout, ngx_http_voice_pace_left(pace));
 
     ngx_http_voice_pace_wait(pace, ngx_http_voice_talk_answer, timeout);
 
