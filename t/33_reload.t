@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
 # No call is lost: reloads, killed workers, shutdowns, at every moment.
+# VOICE_TEST_RELOADS (20) and VOICE_TEST_KILLS (4) say how many under load.
 
 use strict;
 use warnings;
@@ -13,6 +14,7 @@ use lib "$FindBin::RealBin/lib";
 use Mojo::IOLoop;
 use Mojo::UserAgent;
 use Voice::Edge;
+use Voice::Lab::FrontDesk;
 use Voice::Scene;
 
 my $first = 'We are open from nine to five every day.';
@@ -29,7 +31,25 @@ my $timeout = '30s';
 my $flow = { %{ Voice::Edge->can('flow')->({}) },
              greeting => 'Welcome to {{company}}, {{caller.number|friend}}.' };
 
+my $reloads = $ENV{VOICE_TEST_RELOADS} || 20;
+my $kills = $ENV{VOICE_TEST_KILLS} || 4;
+
+# a model that goes on where it is told that it was
+
+sub model_reply {
+    my ($text, $messages, @more) = @_;
+
+    my $reply = Voice::Lab::FrontDesk::reply($text, $messages, @more);
+    my ($said, $last) = @$messages[-2, -1];
+
+    return $reply if ref $reply || $last->{role} ne 'system'
+        || $last->{content} !~ /already spoken/;
+
+    return $reply =~ s/\A\Q$said->{content}\E *//r;
+}
+
 my $scene = Voice::Scene->new(
+    model => { reply => \&model_reply },
     flows => { 'general.json' => $flow },
     directives => {
         voice_filler_after => '30s', voice_first_token_timeout => '60s',
@@ -354,65 +374,126 @@ sub left {
 }
 
 
-# --- many reloads under load -----------------------------------------------
+# --- many reloads, and many killed workers, under load -----------------------
 
-{
+my @lines = ('hello', 'what does it cost', 'tell me the whole story');
+
+# Calls, a dozen at a time, each followed by the next one until what is to
+# happen meanwhile has: $next does the next of it, and is false in the end.
+
+sub under_load {
+    my ($name, $next, %phone) = @_;
+
     prepare();
 
-    my $others = $scene->health->json->{calls};
-    my ($reloads, $generation, $running, @calls) = (0, '', 0);
-    my $phone = $scene->phone(media_cache => {});
+    my $before = $scene->health->json;
+    my ($running, $over, @calls) = (0, 0);
+    my $phone = $scene->phone(media_cache => {}, %phone);
 
     my $caller;
     $caller = sub {
         $running++;
-        return $phone->call_p(lines => [
-            'hello', 'what does it cost', 'tell me the whole story',
-            'goodbye' ])->then(sub {
-                push @calls, $_[0];
-                $running--;
-                $caller->() if $reloads < 20;
-            });
+        return $phone->call_p(lines => [@lines, 'goodbye'])->then(sub {
+            push @calls, $_[0];
+            $running--;
+            $caller->() if !$over;
+        });
     };
 
     $caller->() for 1 .. 12;
 
     my $timer = Mojo::IOLoop->recurring(0.02 => sub {
-        my $now = join ' ', $edge->workers;
-
-        # the last one is done when none of its workers is left
-        if ($now ne $generation && $edge->workers == 2) {
-            if ($reloads == 20) {
-                Mojo::IOLoop->stop if !$running;
-                return;
-            }
-
-            $generation = $now;
-            $reloads++;
-            kill HUP => $edge->master;
-        }
+        $over ||= !$next->(scalar @calls);
+        Mojo::IOLoop->stop if $over && !$running;
     });
 
     Mojo::IOLoop->start;
     Mojo::IOLoop->remove($timer);
     $scene->caption(@calls);
 
-    my %errors;
-    $errors{ "$_->{code} $_->{message}" }++ for map { @{ $_->errors } } @calls;
+    my (%errors, %words, @turns);
 
-    is $reloads, 20, '20 reloads';
-    cmp_ok scalar @calls, '>=', 12, 'during ' . @calls . ' calls';
-    is_deeply \%errors, {}, 'no webhook and no file failed'
+    $errors{ "$_->{code} $_->{message}" }++ for map { @{ $_->errors } } @calls;
+    $words{ Voice::Scene::words($_) }++ for @calls;
+
+    cmp_ok scalar @calls, '>=', 12, "$name: during " . @calls . ' calls';
+    is_deeply \%errors, {}, "$name: no webhook and no file failed"
         or diag explain \%errors;
     is_deeply [ grep { $_->reason ne 'hangup' } @calls ], [],
-        'each came to its end';
-
-    my %words = map { Voice::Scene::words($_) => 1 } @calls;
-
-    is scalar(keys %words), 1, 'each caller heard the same'
+        "$name: each call came to its end";
+    is scalar(keys %words), 1, "$name: each caller heard the same"
         or diag explain \%words;
-    is $scene->health->json->{calls}, $others, 'none of them is left'
-        or diag $scene->health->body;
+
+    # whatever was asked for: all that was said before, once and in order
+    for my $messages (map { $_->{body}{messages} } @{ $model->requests }) {
+        my @user = map { $_->{content} } grep { $_->{role} eq 'user' }
+            @$messages;
+
+        push @turns, "@user" if "@user" ne join ' ', @lines[0 .. $#user];
+    }
+
+    is_deeply \@turns, [], "$name: no turn is lost or doubled";
+
+    my $after = $scene->health->json;
+
+    is $after->{counters}{turns} - $before->{counters}{turns}, 4 * @calls,
+        "$name: as many turns as there were words";
+    is $after->{calls}, $before->{calls}, "$name: none of the calls is left";
+
+    return @calls;
+}
+
+{
+    my ($done, $generation) = (0, '');
+
+    under_load("$reloads reloads", sub {
+        my $now = join ' ', $edge->workers;
+
+        return 1 if $now eq $generation || $edge->workers != 2;
+
+        # the last one is done when none of its workers is left
+        return 0 if $done == $reloads;
+
+        $generation = $now;
+        $done++;
+        kill HUP => $edge->master;
+        return 1;
+    });
+
+    is $done, $reloads, "$reloads reloads";
+    left();
+}
+
+{
+    my ($done, $killed, $calls) = (0, 0, -12);
+
+    # what Twilio is told of URLs that are not ours: to repeat once
+    my $again = 'rc=1&rp=ct,rt,5xx';
+
+    # a killed process may have been the one who held the zone
+    $edge->allow(qr/worker process \d+ exited on signal 9/,
+                 qr/was locked by \d+/);
+
+    my @calls = under_load("$kills killed workers", sub {
+        my ($n) = @_;
+        my @workers = $edge->workers;
+
+        # when all webhooks that the one before has hit are through
+        return 1 if $n < $calls + 12 || @workers != 2
+                    || grep { $_ == $killed } @workers;
+        return 0 if $done == $kills;
+
+        $calls = $n;
+        $killed = $workers[rand @workers];
+        $done++;
+        kill KILL => $killed;
+        return 1;
+    }, connect => $again, status_url => "/api/voice/status#$again");
+
+    is $done, $kills, "$kills killed workers";
+    is_deeply [ grep { ($_->{attempts} // 1) > 2 }
+                map { @{ $_->webhooks } } @calls ], [],
+        'no webhook was repeated more than once';
     left();
 }
 
