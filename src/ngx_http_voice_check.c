@@ -160,8 +160,18 @@ ngx_http_voice_check_database(ngx_conf_t *cf,
     ngx_http_voice_main_conf_t *vmcf)
 {
     if (vmcf->crm == NULL) {
+
+        if (vmcf->node.len) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"voice_node\" is of no use without "
+                          "\"voice_database\", which nodes have in common");
+            return NGX_ERROR;
+        }
+
         return NGX_OK;
     }
+
+    vmcf->crm->node = vmcf->node;
 
     if (vmcf->zone == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -247,6 +257,13 @@ ngx_http_voice_check_webhook(ngx_conf_t *cf, ngx_http_voice_main_conf_t *vmcf,
         ngx_http_voice_check_error(cf, place,
                                    "\"%s\" is needed by \"voice_webhook\"",
                                    "voice_flow");
+        return NGX_ERROR;
+    }
+
+    if (conf->peer.len && vmcf->node.len == 0) {
+        ngx_http_voice_check_error(cf, place,
+                                   "\"%s\" is needed by \"voice_peer\"",
+                                   "voice_node");
         return NGX_ERROR;
     }
 
@@ -353,6 +370,7 @@ ngx_http_voice_check_numbers(ngx_conf_t *cf, ngx_http_voice_main_conf_t *vmcf,
         }
 
         ngx_memzero(number, sizeof(ngx_http_voice_number_t));
+        ngx_str_set(&number->given, "{}");
     }
 
     ngx_str_null(&none);

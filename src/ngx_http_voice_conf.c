@@ -23,8 +23,6 @@ static ngx_int_t ngx_http_voice_number_given(ngx_conf_t *cf,
     ngx_http_voice_number_t *number);
 static ngx_int_t ngx_http_voice_conf_limit(ngx_str_t *value,
     ngx_uint_t *limit);
-static char *ngx_http_voice_conf_prefix(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_str_t *uri);
 
 
 void *
@@ -43,6 +41,7 @@ ngx_http_voice_create_main_conf(ngx_conf_t *cf)
      *     vmcf->zone = NULL;
      *     vmcf->redact = NULL;
      *     vmcf->crm = NULL;
+     *     vmcf->node = { 0, NULL };
      *     vmcf->spool = NULL;
      *     vmcf->signature_off = 0;
      */
@@ -166,6 +165,8 @@ ngx_http_voice_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (vlcf->here == NULL) {
         vlcf->here = pvlcf->here;
     }
+
+    ngx_conf_merge_str_value(conf->peer, prev->peer, "");
 
     if (conf->authority.data == NULL) {
         conf->scheme = prev->scheme;
@@ -788,7 +789,7 @@ ngx_http_voice_conf_place(ngx_conf_t *cf, void *conf,
 }
 
 
-static char *
+char *
 ngx_http_voice_conf_prefix(ngx_conf_t *cf, ngx_str_t *value, ngx_str_t *uri)
 {
     if (value->data[0] != '/' || value->data[value->len - 1] != '/') {

@@ -19,6 +19,7 @@ typedef struct {
     ngx_array_t                     places;   /* ngx_http_voice_place_t */
     ngx_voice_redact_t             *redact;   /* NULL: nothing is masked */
     ngx_voice_crm_t                *crm;      /* NULL: no voice_database */
+    ngx_str_t                       node;     /* empty: no other nodes */
     ngx_path_t                     *spool;
     ngx_uint_t                      max_calls;
     ngx_http_voice_warm_conf_t      warm;
@@ -77,6 +78,9 @@ char *ngx_http_voice_warm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_redact(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_database(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_voice_node(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_peer_here(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_voice_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_public_url(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -96,6 +100,10 @@ ngx_int_t ngx_http_voice_file_first_line(ngx_conf_t *cf, ngx_str_t *name,
 /* whether an argument is "name=" with a value, which then is in value */
 ngx_uint_t ngx_http_voice_conf_option(ngx_str_t *arg, const char *name,
     ngx_str_t *value);
+
+/* a location's prefix, kept in uri; or an error after a log line */
+char *ngx_http_voice_conf_prefix(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *uri);
 
 /*
  * Makes a location answer by a handler of ours, and notes it; NULL after a log

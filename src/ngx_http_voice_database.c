@@ -89,3 +89,62 @@ ngx_http_voice_database(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     return NGX_CONF_OK;
 }
+
+
+char *
+ngx_http_voice_node(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_main_conf_t *vmcf = conf;
+
+    u_char      ch;
+    ngx_str_t  *value;
+    ngx_uint_t  i;
+
+    if (vmcf->node.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    /* it is a part of URLs, and of the path of another node's location */
+
+    for (i = 0; i < value[1].len; i++) {
+        ch = value[1].data[i];
+
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
+              || (ch >= '0' && ch <= '9') || ch == '-' || ch == '_'
+              || (ch == '.' && i)))
+        {
+            break;
+        }
+    }
+
+    if (i < value[1].len || i == 0 || i > NGX_VOICE_CRM_NODE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid name \"%V\" of a node, it has up to %d "
+                           "letters, digits and \"-_.\"", &value[1],
+                           NGX_VOICE_CRM_NODE);
+        return NGX_CONF_ERROR;
+    }
+
+    vmcf->node = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_voice_peer_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_loc_conf_t *vlcf = conf;
+
+    ngx_str_t  *value;
+
+    if (vlcf->webhook.peer.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    return ngx_http_voice_conf_prefix(cf, &value[1], &vlcf->webhook.peer);
+}

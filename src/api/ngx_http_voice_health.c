@@ -361,6 +361,7 @@ ngx_http_voice_health_counters(cJSON *root, ngx_http_voice_health_t *health)
     (void) cJSON_AddNumberToObject(counters, "failed_turns", c->failed_turns);
     (void) cJSON_AddNumberToObject(counters, "replayed", c->replayed);
     (void) cJSON_AddNumberToObject(counters, "taken_over", c->taken_over);
+    (void) cJSON_AddNumberToObject(counters, "resumed", c->resumed);
     (void) cJSON_AddNumberToObject(counters, "refused", c->refused);
     (void) cJSON_AddNumberToObject(counters, "no_room", c->full);
 

@@ -147,6 +147,38 @@ ngx_http_voice_ask_enter(ngx_http_voice_ask_t *ask, ngx_uint_t patient)
 
 
 ngx_int_t
+ngx_http_voice_ask_header(ngx_http_voice_ask_t *ask, const char *name,
+    const char *lowcase, ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    if (ask->headers == NULL) {
+        ask->headers = ngx_array_create(ask->pool, 4,
+                                        sizeof(ngx_table_elt_t));
+        if (ask->headers == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    h = ngx_array_push(ask->headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->lowcase_key = (u_char *) lowcase;
+    h->value.len = value->len;
+    h->value.data = ngx_pstrdup(ask->pool, value);
+
+    return h->value.data ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
 ngx_http_voice_ask_send(ngx_http_voice_ask_t *ask, ngx_str_t *uri,
     ngx_str_t *content_type, ngx_str_t *body)
 {
@@ -445,7 +477,9 @@ static ngx_int_t
 ngx_http_voice_ask_headers(ngx_http_request_t *sr, ngx_str_t *content_type,
     ngx_str_t *body)
 {
-    ngx_table_elt_t  *h;
+    ngx_uint_t             i;
+    ngx_table_elt_t       *h;
+    ngx_http_voice_ask_t  *ask;
 
     /*
      * Fresh ones: a copy would hand the parent's to the provider, and both
@@ -478,6 +512,17 @@ ngx_http_voice_ask_headers(ngx_http_request_t *sr, ngx_str_t *content_type,
         h->value = *content_type;
 
         sr->headers_in.content_type = h;
+    }
+
+    ask = ngx_http_voice_ask_of(sr);
+
+    for (i = 0; ask->headers && i < ask->headers->nelts; i++) {
+        h = ngx_list_push(&sr->headers_in.headers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        *h = ((ngx_table_elt_t *) ask->headers->elts)[i];
     }
 
     return ngx_http_voice_ask_body(sr, body);

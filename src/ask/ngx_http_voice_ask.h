@@ -59,6 +59,7 @@ struct ngx_http_voice_ask_s {
     ngx_event_t                  event;
 
     ngx_str_t                    args;      /* of the URI, may be empty */
+    ngx_array_t                 *headers;   /* of ngx_table_elt_t, NULL */
     ngx_uint_t                   method;    /* 0: GET, POST with a body */
 
     ngx_uint_t                   status;    /* without header: the core's */
@@ -112,6 +113,10 @@ ngx_http_voice_ask_t *ngx_http_voice_ask_create(ngx_http_conf_ctx_t *ctx,
 ngx_int_t ngx_http_voice_ask_admit(ngx_http_voice_ask_t *ask,
     ngx_voice_zone_t *zone, ngx_str_t *gate, ngx_uint_t limit,
     ngx_uint_t patient);
+
+/* adds a header to what will be sent; the value is copied */
+ngx_int_t ngx_http_voice_ask_header(ngx_http_voice_ask_t *ask,
+    const char *name, const char *lowcase, ngx_str_t *value);
 
 /*
  * Sends it.  body and content_type may be NULL; ask->args and ask->method are

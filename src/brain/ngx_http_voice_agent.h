@@ -48,6 +48,7 @@ typedef struct {
     ngx_voice_redact_t      *redact;    /* NULL: nothing is masked */
     ngx_voice_crm_t         *crm;       /* NULL: no database */
     ngx_http_voice_context_t  *context; /* NULL: nothing is known */
+    ngx_str_t                given;     /* the number's words, JSON */
     ngx_http_voice_speech_t  speech;    /* uri.len is 0: <Say> only */
     ngx_voice_profile_t      profile;
     ngx_http_voice_stt_t    *stt;

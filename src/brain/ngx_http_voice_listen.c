@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_listen.h"
+#include "ngx_http_voice_note.h"
 #include "ngx_http_voice_turn.h"
 #include "../call/ngx_voice_wait.h"
 
@@ -215,7 +216,7 @@ static void
 ngx_http_voice_listen_words(ngx_http_voice_listen_t *listen,
     ngx_voice_transcript_t *transcript)
 {
-    ngx_str_t                words;
+    ngx_str_t                words, confidence;
     ngx_voice_rule_t        *rule;
     ngx_http_voice_agent_t  *agent;
 
@@ -234,6 +235,11 @@ ngx_http_voice_listen_words(ngx_http_voice_listen_t *listen,
     ngx_voice_call_said(agent->zone, &listen->sid, listen->turn,
                         NGX_VOICE_ROLE_USER, &words,
                         agent->flow->limits.history);
+
+    ngx_str_null(&confidence);
+
+    ngx_http_voice_note_heard(agent, &listen->call, listen->turn, &words,
+                              "recording", &confidence);
 
     rule = ngx_voice_flow_match(agent->flow, &words);
 

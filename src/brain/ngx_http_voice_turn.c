@@ -16,16 +16,6 @@
 #include "../wire/ngx_voice_text.h"
 
 
-/*
- * Bytes of a piece of speech.  The first may be short, so that the caller
- * hears something early; the others are long enough to sound like sentences
- * and short enough to be interrupted soon.
- */
-#define NGX_HTTP_VOICE_PIECE_FIRST  24
-#define NGX_HTTP_VOICE_PIECE_MIN    48
-#define NGX_HTTP_VOICE_PIECE_MAX    280
-
-
 typedef struct ngx_http_voice_turn_piece_s  ngx_http_voice_turn_piece_t;
 
 struct ngx_http_voice_turn_piece_s {

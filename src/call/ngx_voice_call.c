@@ -34,8 +34,6 @@ static ngx_int_t ngx_voice_call_evict_idle(ngx_voice_zone_t *zone);
 static void ngx_voice_call_show(ngx_voice_call_node_t *call,
     ngx_voice_call_view_t *view);
 static ngx_uint_t ngx_voice_call_room(ngx_voice_zone_t *zone);
-static ngx_voice_call_node_t *ngx_voice_call_create(ngx_voice_zone_t *zone,
-    ngx_voice_call_new_t *new);
 static void ngx_voice_call_destroy(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call);
 static void ngx_voice_call_expire(ngx_voice_zone_t *zone);
@@ -45,14 +43,10 @@ static void ngx_voice_call_touch(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call);
 static ngx_uint_t ngx_voice_call_busy(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call);
-static ngx_voice_step_node_t *ngx_voice_step_find(ngx_voice_call_node_t *call,
-    ngx_voice_step_t *step);
 static ngx_uint_t ngx_voice_step_stale(ngx_voice_call_node_t *call,
     ngx_voice_step_t *step);
 static void ngx_voice_step_free(ngx_voice_zone_t *zone,
     ngx_voice_step_node_t *node);
-static void ngx_voice_steps_trim(ngx_voice_zone_t *zone,
-    ngx_voice_call_node_t *call);
 
 
 ngx_voice_claim_e
@@ -482,7 +476,7 @@ ngx_voice_call_room(ngx_voice_zone_t *zone)
 }
 
 
-static ngx_voice_call_node_t *
+ngx_voice_call_node_t *
 ngx_voice_call_create(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new)
 {
     ngx_voice_call_node_t  *call;
@@ -635,7 +629,7 @@ ngx_voice_call_busy(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
 }
 
 
-static ngx_voice_step_node_t *
+ngx_voice_step_node_t *
 ngx_voice_step_find(ngx_voice_call_node_t *call, ngx_voice_step_t *step)
 {
     ngx_queue_t            *q;
@@ -698,7 +692,7 @@ ngx_voice_step_free(ngx_voice_zone_t *zone, ngx_voice_step_node_t *node)
 }
 
 
-static void
+void
 ngx_voice_steps_trim(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
 {
     ngx_uint_t              n;

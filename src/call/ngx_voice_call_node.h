@@ -80,6 +80,14 @@ typedef struct {
 
 ngx_voice_call_node_t *ngx_voice_call_find(ngx_voice_zone_t *zone,
     ngx_str_t *sid);
+ngx_voice_call_node_t *ngx_voice_call_create(ngx_voice_zone_t *zone,
+    ngx_voice_call_new_t *new);
+void ngx_voice_call_learn(ngx_voice_zone_t *zone,
+    ngx_voice_call_node_t *call, ngx_voice_call_known_t *known);
+ngx_voice_step_node_t *ngx_voice_step_find(ngx_voice_call_node_t *call,
+    ngx_voice_step_t *step);
+void ngx_voice_steps_trim(ngx_voice_zone_t *zone,
+    ngx_voice_call_node_t *call);
 void ngx_voice_call_notify(ngx_voice_zone_t *zone, ngx_str_t *sid);
 size_t ngx_voice_call_field(u_char *dst, ngx_str_t *src, size_t size);
 /* an entry of the history, or NULL; and out of it */

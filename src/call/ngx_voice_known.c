@@ -11,10 +11,6 @@
 #include "ngx_voice_call_node.h"
 
 
-static void ngx_voice_call_learn(ngx_voice_zone_t *zone,
-    ngx_voice_call_node_t *call, ngx_voice_call_known_t *known);
-
-
 ngx_int_t
 ngx_voice_call_ask(ngx_voice_zone_t *zone, ngx_str_t *sid)
 {
@@ -71,7 +67,7 @@ ngx_voice_call_know(ngx_voice_zone_t *zone, ngx_str_t *sid,
 }
 
 
-static void
+void
 ngx_voice_call_learn(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
     ngx_voice_call_known_t *known)
 {

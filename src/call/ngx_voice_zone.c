@@ -12,7 +12,7 @@
 
 
 /* changes with every change of a structure that lies in the zone */
-#define NGX_VOICE_LAYOUT         0x766f696365000010ULL
+#define NGX_VOICE_LAYOUT         0x766f696365000011ULL
 
 #define NGX_VOICE_CHUNK_SIZE     2048
 #define NGX_VOICE_CHUNK_HEAD     offsetof(ngx_voice_chunk_t, data)
@@ -65,6 +65,7 @@ ngx_voice_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     sh->layout = NGX_VOICE_LAYOUT;
+    sh->id = ngx_time() ^ (uint32_t) ngx_random() ^ ngx_pid << 16;
 
     ngx_rbtree_init(&sh->calls, &sh->calls_sentinel,
                     ngx_str_rbtree_insert_value);

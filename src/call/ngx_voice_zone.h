@@ -73,12 +73,14 @@ typedef struct {
     uint32_t               refused;   /* webhooks not verified */
     uint32_t               replayed;  /* duplicates answered from memory */
     uint32_t               taken_over;
+    uint32_t               resumed;   /* calls read from the database */
     uint32_t               full;      /* calls refused: no room */
 } ngx_voice_counters_t;
 
 
 typedef struct {
     uint64_t               layout;
+    uint32_t               id;        /* of this memory, in URLs */
 
     ngx_rbtree_t           calls;     /* ngx_str_node_t by CallSid */
     ngx_rbtree_node_t      calls_sentinel;

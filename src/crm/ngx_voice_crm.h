@@ -22,6 +22,9 @@
  * connections, and none ever waits.  Values are JSON text.
  */
 
+#define NGX_VOICE_CRM_NODE  32         /* of a node's name, the longest */
+
+
 typedef struct ngx_voice_crm_s      ngx_voice_crm_t;
 typedef struct ngx_voice_crm_ask_s  ngx_voice_crm_ask_t;
 typedef struct ngx_voice_record_s   ngx_voice_record_t;
@@ -47,6 +50,7 @@ typedef void (*ngx_voice_crm_done_pt)(void *data, ngx_voice_crm_rc_e rc,
 struct ngx_voice_crm_s {
     char                      *conninfo;
     ngx_msec_t                 timeout;   /* of a lookup, ms */
+    ngx_str_t                  node;      /* this node's name, may be empty */
     ngx_voice_zone_t          *zone;
     ngx_path_t                *spool;
     ngx_voice_record_t        *record;    /* notes on their way */

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_heard.h"
+#include "../brain/ngx_http_voice_note.h"
 
 
 /*
@@ -46,6 +47,8 @@ ngx_http_voice_heard(ngx_http_voice_hook_t *hook, ngx_str_t *words)
     ngx_msec_t           total, heard;
     ngx_voice_given_t    given;
     ngx_http_request_t  *r;
+
+    ngx_http_voice_note_answer_t  answer;
 
     r = hook->request;
 
@@ -94,6 +97,13 @@ ngx_http_voice_heard(ngx_http_voice_hook_t *hook, ngx_str_t *words)
 
     ngx_voice_call_heard(hook->conf->zone, &hook->call.sid, given.turn, &text,
                          hook->agent.flow->limits.history);
+
+    ngx_memzero(&answer, sizeof(ngx_http_voice_note_answer_t));
+
+    answer.estimated = 1;
+
+    ngx_http_voice_note_said(&hook->agent, &hook->view, given.turn, &text,
+                             &answer);
 }
 
 

@@ -130,6 +130,7 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     agent->redact = conf->redact;
     agent->crm = conf->crm;
     agent->context = NULL;
+    agent->given = number->given;
     agent->first_token_timeout = conf->first_token_timeout;
     agent->token_timeout = conf->token_timeout;
 

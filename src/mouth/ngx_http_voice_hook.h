@@ -44,6 +44,7 @@ typedef struct {
     ngx_array_t                 *numbers;   /* of ngx_http_voice_number_t */
     ngx_voice_redact_t          *redact;    /* NULL: nothing is masked */
     ngx_voice_crm_t             *crm;       /* NULL: no database */
+    ngx_str_t                    peer;      /* prefix of other nodes */
 
     ngx_str_t                    scheme;    /* of voice_public_url */
     ngx_str_t                    authority;
@@ -108,8 +109,10 @@ typedef struct {
     ngx_voice_call_view_t           view;
     ngx_http_voice_agent_t          agent;
     const char                     *state;     /* for $voice_state */
+    ngx_str_t                       origin;    /* whose URL it is */
 
     unsigned                        json:1;
+    unsigned                        over:1;    /* the database says so */
 } ngx_http_voice_hook_t;
 
 

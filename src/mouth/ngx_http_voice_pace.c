@@ -9,8 +9,11 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_pace.h"
+#include "../brain/ngx_http_voice_note.h"
 
 
+static void ngx_http_voice_pace_note(ngx_http_voice_pace_t *pace,
+    ngx_str_t *twiml);
 static void ngx_http_voice_pace_timeout(ngx_event_t *ev);
 static void ngx_http_voice_pace_cleanup(void *data);
 
@@ -175,9 +178,79 @@ ngx_http_voice_pace_send(ngx_http_voice_pace_t *pace)
         ngx_voice_call_done(hook->conf->zone, &hook->call.sid, &hook->step,
                             &twiml, pace->spoken, last,
                             hook->request->connection->log);
+
+        ngx_http_voice_pace_note(pace, &twiml);
     }
 
     return ngx_http_voice_hook_send(hook->request, &twiml);
+}
+
+
+/* for who has to go on with the call elsewhere, and for the same bytes there */
+
+static void
+ngx_http_voice_pace_note(ngx_http_voice_pace_t *pace, ngx_str_t *twiml)
+{
+    ngx_str_t               said;
+    ngx_uint_t              last;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    if (hook->conf->crm == NULL
+        || ngx_http_voice_pace_text(pace, pace->given, &said) != NGX_OK)
+    {
+        return;
+    }
+
+    last = (hook->step.kind == NGX_VOICE_STEP_INPUT
+            || hook->step.kind == NGX_VOICE_STEP_REST)
+           && pace->reply.next != NGX_HTTP_VOICE_NEXT_CONTINUE;
+
+    ngx_http_voice_note_step(&hook->agent, &hook->view,
+                             &ngx_http_voice_routes[hook->route].name,
+                             &hook->step, twiml, &said, last);
+}
+
+
+ngx_int_t
+ngx_http_voice_pace_text(ngx_http_voice_pace_t *pace, ngx_uint_t n,
+    ngx_str_t *text)
+{
+    u_char                   *p;
+    ngx_uint_t                i;
+    ngx_http_voice_hook_t    *hook;
+    ngx_http_voice_spoken_t  *line;
+
+    hook = pace->hook;
+    text->len = 1;
+
+    for (i = 0; i < n; i++) {
+        text->len += pace->reply.lines[i].text.len + 1;
+    }
+
+    p = ngx_pnalloc(hook->request->pool, text->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    text->data = p;
+
+    for (i = 0; i < n; i++) {
+        line = &pace->reply.lines[i];
+
+        if (i) {
+            *p++ = ' ';
+        }
+
+        p = ngx_cpymem(p, line->text.data, line->text.len);
+    }
+
+    text->len = p - text->data;
+
+    return ngx_http_voice_agent_redact(&hook->agent, text,
+                                       hook->request->pool,
+                                       hook->request->connection->log);
 }
 
 
@@ -211,6 +284,11 @@ ngx_http_voice_pace_rest(ngx_http_voice_pace_t *pace)
     ngx_voice_wait_del(&pace->call_waiter);
     ngx_voice_wait_del(&pace->speech_waiter);
 
+    if (pace->lookup) {
+        ngx_voice_crm_drop(pace->lookup);
+        pace->lookup = NULL;
+    }
+
     if (pace->timer.timer_set) {
         ngx_del_timer(&pace->timer);
     }
@@ -232,18 +310,28 @@ ngx_http_voice_pace_timeout(ngx_event_t *ev)
 void
 ngx_http_voice_pace_event(ngx_event_t *ev)
 {
-    ngx_int_t               rc;
-    ngx_connection_t       *c;
-    ngx_http_request_t     *r;
     ngx_http_voice_pace_t  *pace;
 
     pace = ev->data;
+
+    ngx_http_voice_pace_again(pace, pace->resume);
+}
+
+
+void
+ngx_http_voice_pace_again(ngx_http_voice_pace_t *pace,
+    ngx_http_voice_resume_pt resume)
+{
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
     r = pace->hook->request;
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
 
-    rc = pace->resume(pace);
+    rc = resume(pace);
 
     if (rc != NGX_DONE) {
 

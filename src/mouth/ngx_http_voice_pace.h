@@ -37,7 +37,11 @@ struct ngx_http_voice_pace_s {
     ngx_voice_waiter_t         call_waiter;
     ngx_voice_waiter_t         speech_waiter;
 
+    ngx_voice_crm_ask_t       *lookup;    /* what is asked of the database */
+    ngx_str_t                  passed;    /* another node's answer */
+
     ngx_uint_t                 spoken;    /* pieces given out, with these */
+    ngx_uint_t                 given;     /* lines of the reply that are such */
     unsigned                   claimed:1;
     unsigned                   late:1;    /* the wait's time is over */
 };
@@ -69,6 +73,10 @@ ngx_int_t ngx_http_voice_pace_line(ngx_http_voice_pace_t *pace,
 /* waits for the audio of the reply's lines, then sends */
 ngx_int_t ngx_http_voice_pace_lines(ngx_http_voice_pace_t *pace);
 
+/* the words of the reply's first n lines, masked, in the request's pool */
+ngx_int_t ngx_http_voice_pace_text(ngx_http_voice_pace_t *pace, ngx_uint_t n,
+    ngx_str_t *text);
+
 /* sends the reply as it is and keeps it for who repeats the webhook */
 ngx_int_t ngx_http_voice_pace_send(ngx_http_voice_pace_t *pace);
 
@@ -77,6 +85,10 @@ void ngx_http_voice_pace_rest(ngx_http_voice_pace_t *pace);
 
 /* looks again at once, as after news */
 void ngx_http_voice_pace_event(ngx_event_t *ev);
+
+/* goes on by another way, from an event of its own */
+void ngx_http_voice_pace_again(ngx_http_voice_pace_t *pace,
+    ngx_http_voice_resume_pt resume);
 
 
 #endif /* _NGX_HTTP_VOICE_PACE_H_INCLUDED_ */

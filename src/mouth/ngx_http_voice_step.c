@@ -9,10 +9,13 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_step.h"
+#include "ngx_http_voice_peer.h"
 #include "ngx_http_voice_record.h"
+#include "ngx_http_voice_resume.h"
 #include "ngx_http_voice_talk.h"
 #include "ngx_http_voice_url.h"
 #include "../ask/ngx_http_voice_header.h"
+#include "../brain/ngx_http_voice_note.h"
 
 
 static ngx_int_t ngx_http_voice_step_status(ngx_http_voice_hook_t *hook);
@@ -22,7 +25,10 @@ static ngx_uint_t ngx_http_voice_step_hears(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_step_number(ngx_http_voice_hook_t *hook);
 static uint64_t ngx_http_voice_step_token(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_step_empty(ngx_http_voice_hook_t *hook);
+static ngx_int_t ngx_http_voice_step_where(ngx_http_voice_pace_t *pace);
+static ngx_int_t ngx_http_voice_step_here(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace);
+static void ngx_http_voice_step_over(ngx_http_voice_hook_t *hook);
 
 
 ngx_int_t
@@ -41,8 +47,7 @@ ngx_http_voice_step(ngx_http_voice_hook_t *hook)
 
         ngx_http_voice_step_forget(hook);
 
-        (void) ngx_voice_call_end(hook->conf->zone, &hook->call.sid,
-                                  hook->request->connection->log);
+        ngx_http_voice_step_over(hook);
 
         return ngx_http_voice_step_empty(hook);
     }
@@ -65,7 +70,7 @@ ngx_http_voice_step(ngx_http_voice_hook_t *hook)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_voice_step_claim(pace);
+    rc = ngx_http_voice_step_where(pace);
 
     if (rc != NGX_DONE) {
         ngx_http_voice_pace_rest(pace);
@@ -78,21 +83,43 @@ ngx_http_voice_step(ngx_http_voice_hook_t *hook)
 static ngx_int_t
 ngx_http_voice_step_status(ngx_http_voice_hook_t *hook)
 {
-    ngx_log_t  *log;
-
-    log = hook->request->connection->log;
-
-    if (ngx_http_voice_step_final(hook)
-        && ngx_voice_call_end(hook->conf->zone, &hook->call.sid, log)
-           == NGX_OK)
-    {
-        ngx_log_error(NGX_LOG_INFO, log, 0, "voice call \"%V\" is over",
-                      &hook->call.sid);
+    if (ngx_http_voice_step_final(hook)) {
+        ngx_http_voice_step_over(hook);
     }
 
     hook->state = "status";
 
     return NGX_HTTP_NO_CONTENT;
+}
+
+
+/* a call of ours that is over, or of whom only the database may know */
+
+static void
+ngx_http_voice_step_over(ngx_http_voice_hook_t *hook)
+{
+    ngx_int_t   rc;
+    ngx_log_t  *log;
+    ngx_str_t   status, duration;
+
+    log = hook->request->connection->log;
+
+    rc = ngx_voice_call_end(hook->conf->zone, &hook->call.sid, log);
+
+    if (rc == NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, log, 0, "voice call \"%V\" is over",
+                      &hook->call.sid);
+    }
+
+    if (ngx_http_voice_hook_param(hook, "ParentCallSid").len) {
+        return;
+    }
+
+    status = ngx_http_voice_hook_param(hook, "CallStatus");
+    duration = ngx_http_voice_hook_param(hook, "CallDuration");
+
+    ngx_http_voice_note_end(hook->conf->crm, &hook->call.sid, &status,
+                            &duration, rc == NGX_OK);
 }
 
 
@@ -277,6 +304,66 @@ ngx_http_voice_step_empty(ngx_http_voice_hook_t *hook)
 }
 
 
+/*
+ * Where the call is: the node that gave out this URL has it, as long as that
+ * node is there.
+ */
+
+static ngx_int_t
+ngx_http_voice_step_where(ngx_http_voice_pace_t *pace)
+{
+    ngx_str_t                       node;
+    ngx_http_voice_hook_t          *hook;
+    ngx_http_voice_webhook_conf_t  *conf;
+
+    hook = pace->hook;
+    conf = hook->conf;
+
+    if (conf->crm == NULL) {
+        return ngx_http_voice_step_claim(pace);
+    }
+
+    if (conf->peer.len == 0
+        || ngx_http_voice_url_node(hook, &node) != NGX_OK
+        || ngx_http_voice_peer_passed(hook->request))
+    {
+        return ngx_http_voice_step_here(pace);
+    }
+
+    ngx_http_voice_hook_speaker(hook);
+
+    return ngx_http_voice_peer(pace, &node, ngx_http_voice_step_here);
+}
+
+
+/* here, then: what this memory does not know the database may */
+
+static ngx_int_t
+ngx_http_voice_step_here(ngx_http_voice_pace_t *pace)
+{
+    ngx_int_t               rc;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    pace->late = 0;
+
+    /* a call that comes in is new, and its greeting does not wait */
+
+    if (hook->route == NGX_HTTP_VOICE_INBOUND) {
+        return ngx_http_voice_step_claim(pace);
+    }
+
+    rc = ngx_voice_call_look(hook->conf->zone, &hook->call.sid, &hook->view);
+
+    if (rc == NGX_OK && !ngx_http_voice_url_foreign(hook)) {
+        return ngx_http_voice_step_claim(pace);
+    }
+
+    return ngx_http_voice_resume(pace, ngx_http_voice_step_claim);
+}
+
+
 static ngx_int_t
 ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
 {
@@ -286,6 +373,13 @@ ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
     ngx_http_voice_hook_t  *hook;
 
     hook = pace->hook;
+
+    if (hook->over) {
+        ngx_http_voice_hook_speaker(hook);
+        pace->reply.next = NGX_HTTP_VOICE_NEXT_HANGUP;
+        return ngx_http_voice_pace_send(pace);
+    }
+
     creates = ngx_http_voice_routes[hook->route].creates;
 
     if (hook->route == NGX_HTTP_VOICE_FALLBACK) {

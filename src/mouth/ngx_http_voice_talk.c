@@ -12,6 +12,7 @@
 #include "ngx_http_voice_heard.h"
 #include "ngx_http_voice_record.h"
 #include "../brain/ngx_http_voice_context.h"
+#include "../brain/ngx_http_voice_note.h"
 #include "../brain/ngx_http_voice_turn.h"
 
 
@@ -38,6 +39,7 @@ static ngx_int_t ngx_http_voice_talk_patience(ngx_http_voice_pace_t *pace,
 static ngx_uint_t ngx_http_voice_talk_understood(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_again(ngx_http_voice_pace_t *pace,
     ngx_voice_line_t *line, ngx_uint_t answers);
+static void ngx_http_voice_talk_note(ngx_http_voice_pace_t *pace);
 static ngx_uint_t ngx_http_voice_talk_last(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_take(ngx_http_voice_pace_t *pace,
     ngx_voice_answer_view_t *view);
@@ -98,6 +100,7 @@ ngx_http_voice_talk_begin(ngx_http_voice_pace_t *pace)
 static ngx_int_t
 ngx_http_voice_talk_ring(ngx_http_voice_pace_t *pace)
 {
+    ngx_str_t                       direction;
     ngx_http_voice_hook_t          *hook;
     ngx_http_voice_number_t        *number;
     ngx_http_voice_webhook_conf_t  *conf;
@@ -109,6 +112,14 @@ ngx_http_voice_talk_ring(ngx_http_voice_pace_t *pace)
     if (conf->crm == NULL) {
         return ngx_http_voice_talk_greet(pace);
     }
+
+    direction = ngx_http_voice_hook_param(hook, "Direction");
+
+    if (direction.len > 8 && ngx_strncmp(direction.data, "outbound", 8) == 0) {
+        direction.len = 8;
+    }
+
+    ngx_http_voice_note_call(&hook->agent, &hook->view, &direction);
 
     number = ngx_http_voice_hook_number(conf, &hook->call.to);
 
@@ -314,6 +325,10 @@ ngx_http_voice_talk_opened(ngx_http_voice_pace_t *pace,
 
     ngx_http_voice_talk_said(pace, hook->step.turn - 1, &text);
 
+    if (hook->step.turn == 1) {
+        ngx_http_voice_note_said(&hook->agent, &hook->view, 0, &text, NULL);
+    }
+
     return NGX_OK;
 }
 
@@ -380,7 +395,7 @@ ngx_int_t
 ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
 {
     ngx_int_t                       rc;
-    ngx_str_t                       words, digits;
+    ngx_str_t                       words, digits, confidence;
     ngx_voice_flow_t               *flow;
     ngx_voice_rule_t               *rule;
     ngx_voice_action_e              action;
@@ -394,7 +409,31 @@ ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
     words = ngx_http_voice_hook_param(hook, "SpeechResult");
     digits = ngx_http_voice_hook_param(hook, "Digits");
 
+    confidence = ngx_http_voice_hook_param(hook, "Confidence");
+
     ngx_http_voice_heard(hook, &words);
+
+    if (digits.len && words.len == 0) {
+        words.data = ngx_pnalloc(hook->request->pool,
+                                 sizeof("I pressed .") - 1 + digits.len);
+        if (words.data == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        words.len = ngx_sprintf(words.data, "I pressed %V.", &digits)
+                    - words.data;
+    }
+
+    if (ngx_http_voice_agent_redact(&hook->agent, &words, hook->request->pool,
+                                    hook->request->connection->log)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_voice_note_heard(&hook->agent, &hook->view, hook->step.turn,
+                              &words, digits.len ? "dtmf" : "speech",
+                              &confidence);
 
     action = NGX_VOICE_ACTION_NONE;
 
@@ -409,24 +448,6 @@ ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
         {
             return ngx_http_voice_talk_act(pace, action, NULL);
         }
-
-        if (words.len == 0) {
-            words.data = ngx_pnalloc(hook->request->pool,
-                                     sizeof("I pressed .") - 1 + digits.len);
-            if (words.data == NULL) {
-                return NGX_HTTP_INTERNAL_SERVER_ERROR;
-            }
-
-            words.len = ngx_sprintf(words.data, "I pressed %V.", &digits)
-                        - words.data;
-        }
-    }
-
-    if (ngx_http_voice_agent_redact(&hook->agent, &words, hook->request->pool,
-                                    hook->request->connection->log)
-        != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (digits.len == 0 && !ngx_http_voice_talk_understood(pace)) {
@@ -514,6 +535,8 @@ ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
     if (ngx_http_voice_pace_line(pace, say) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    ngx_http_voice_talk_note(pace);
 
     return ngx_http_voice_pace_lines(pace);
 }
@@ -638,7 +661,28 @@ ngx_http_voice_talk_again(ngx_http_voice_pace_t *pace, ngx_voice_line_t *line,
                                  &pace->reply.lines[pace->reply.n - 1].text);
     }
 
+    ngx_http_voice_talk_note(pace);
+
     return ngx_http_voice_pace_lines(pace);
+}
+
+
+/* lines that are all that was said in a turn: an answer is noted as one */
+
+static void
+ngx_http_voice_talk_note(ngx_http_voice_pace_t *pace)
+{
+    ngx_str_t               text;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    if (pace->given == 0 && hook->conf->crm
+        && ngx_http_voice_pace_text(pace, pace->reply.n, &text) == NGX_OK)
+    {
+        ngx_http_voice_note_said(&hook->agent, &hook->view, hook->step.turn,
+                                 &text, NULL);
+    }
 }
 
 
@@ -934,6 +978,7 @@ ngx_http_voice_talk_take(ngx_http_voice_pace_t *pace,
     }
 
     pace->spoken += pace->reply.n;
+    pace->given = pace->reply.n;
 
     return NGX_OK;
 }

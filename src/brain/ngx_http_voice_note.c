@@ -1,0 +1,518 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <cjson/cJSON.h>
+
+#include "ngx_http_voice_note.h"
+#include "../wire/ngx_voice_base64url.h"
+#include "../wire/ngx_voice_json_text.h"
+
+
+#define NGX_HTTP_VOICE_NOTE_KEY  200
+
+
+/* the end of a call that may be one of ours */
+
+typedef struct {
+    ngx_voice_crm_t         *crm;
+    cJSON                   *note;
+} ngx_http_voice_over_t;
+
+
+static cJSON *ngx_http_voice_note_begin(const char *kind, ngx_str_t *sid,
+    const char *fmt, ...);
+static cJSON *ngx_http_voice_note_of(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, const char *kind, const char *fmt,
+    ngx_uint_t number);
+static ngx_int_t ngx_http_voice_note_who(cJSON *note,
+    ngx_http_voice_agent_t *agent, ngx_voice_call_view_t *call);
+static ngx_int_t ngx_http_voice_note_given(cJSON *note, ngx_str_t *given);
+static ngx_int_t ngx_http_voice_note_at(cJSON *note, const char *name);
+static ngx_int_t ngx_http_voice_note_confidence(cJSON *note,
+    ngx_str_t *confidence);
+static ngx_int_t ngx_http_voice_note_answer(cJSON *note,
+    ngx_http_voice_note_answer_t *answer);
+static ngx_int_t ngx_http_voice_note_number(cJSON *object, const char *name,
+    ngx_int_t value);
+static void ngx_http_voice_note_ended(void *data, ngx_voice_crm_rc_e rc,
+    ngx_str_t *value);
+static void ngx_http_voice_note_send(ngx_voice_crm_t *crm, cJSON *note,
+    ngx_int_t rc);
+
+
+void
+ngx_http_voice_note_call(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_str_t *direction)
+{
+    cJSON      *note;
+    ngx_int_t   rc;
+
+    if (agent->crm == NULL) {
+        return;
+    }
+
+    note = ngx_http_voice_note_of(agent, call, "call", "call", 0);
+
+    rc = (note
+          && ngx_http_voice_note_at(note, "started_at") == NGX_OK
+          && ngx_voice_json_add(note, "direction", direction))
+         ? NGX_OK : NGX_ERROR;
+
+    ngx_http_voice_note_send(agent->crm, note, rc);
+}
+
+
+void
+ngx_http_voice_note_heard(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words,
+    const char *input, ngx_str_t *confidence)
+{
+    cJSON      *note;
+    ngx_int_t   rc;
+
+    if (agent->crm == NULL) {
+        return;
+    }
+
+    note = ngx_http_voice_note_of(agent, call, "turn", "turn/%ui/heard",
+                                  turn);
+
+    rc = (note
+          && ngx_http_voice_note_number(note, "turn", turn) == NGX_OK
+          && ngx_http_voice_note_at(note, "started_at") == NGX_OK
+          && cJSON_AddStringToObject(note, "input", input)
+          && ngx_voice_json_add(note, "heard", words)
+          && ngx_http_voice_note_confidence(note, confidence) == NGX_OK)
+         ? NGX_OK : NGX_ERROR;
+
+    ngx_http_voice_note_send(agent->crm, note, rc);
+}
+
+
+/* decimal text, three digits of its fraction are plenty */
+
+static ngx_int_t
+ngx_http_voice_note_confidence(cJSON *note, ngx_str_t *confidence)
+{
+    ngx_int_t  n;
+
+    n = ngx_atofp(confidence->data, ngx_min(confidence->len, 5), 3);
+
+    if (n == NGX_ERROR) {
+        return NGX_OK;
+    }
+
+    return cJSON_AddNumberToObject(note, "confidence", n / 1000.0) ? NGX_OK
+                                                                   : NGX_ERROR;
+}
+
+
+void
+ngx_http_voice_note_said(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words,
+    ngx_http_voice_note_answer_t *answer)
+{
+    cJSON      *note;
+    ngx_int_t   rc;
+
+    if (agent->crm == NULL) {
+        return;
+    }
+
+    note = ngx_http_voice_note_of(agent, call, "turn",
+                                  answer ? (answer->estimated
+                                            ? "turn/%ui/interrupted"
+                                            : "turn/%ui/answer")
+                                         : "turn/%ui/line",
+                                  turn);
+
+    rc = (note
+          && ngx_http_voice_note_number(note, "turn", turn) == NGX_OK
+          && ((words->len == 0 && !(answer && answer->estimated))
+              || ngx_voice_json_add(note, "said", words))
+          && (answer == NULL
+              || ngx_http_voice_note_answer(note, answer) == NGX_OK))
+         ? NGX_OK : NGX_ERROR;
+
+    ngx_http_voice_note_send(agent->crm, note, rc);
+}
+
+
+static ngx_int_t
+ngx_http_voice_note_answer(cJSON *note, ngx_http_voice_note_answer_t *answer)
+{
+    cJSON  *timings, *usage;
+
+    if (answer->estimated) {
+        return cJSON_AddTrueToObject(note, "estimated") ? NGX_OK : NGX_ERROR;
+    }
+
+    if (cJSON_AddBoolToObject(note, "failed", answer->failed) == NULL) {
+        return NGX_ERROR;
+    }
+
+    timings = cJSON_AddObjectToObject(note, "timings");
+    usage = cJSON_AddObjectToObject(note, "usage");
+
+    if (timings == NULL || usage == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_voice_note_number(timings, "first_token",
+                                   answer->first_token)
+        != NGX_OK
+        || ngx_http_voice_note_number(timings, "last_token",
+                                      answer->last_token)
+           != NGX_OK
+        || ngx_http_voice_note_number(usage, "prompt_tokens",
+                                      answer->prompt_tokens)
+           != NGX_OK
+        || ngx_http_voice_note_number(usage, "completion_tokens",
+                                      answer->completion_tokens)
+           != NGX_OK
+        || ngx_http_voice_note_number(usage, "pieces", answer->pieces)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return (answer->model.len == 0
+            || ngx_voice_json_add(usage, "model", &answer->model))
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_http_voice_note_step(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_str_t *route, ngx_voice_step_t *step,
+    ngx_str_t *twiml, ngx_str_t *said, ngx_uint_t last)
+{
+    cJSON      *note, *state;
+    ngx_int_t   rc;
+    ngx_str_t   sid;
+
+    if (agent->crm == NULL) {
+        return;
+    }
+
+    sid.data = call->sid;
+    sid.len = NGX_VOICE_SID_LEN;
+
+    note = ngx_http_voice_note_begin("step", &sid, "%V/step/%V/%ui/%ui", &sid,
+                                     route, step->turn, step->step);
+    state = note ? cJSON_AddObjectToObject(note, "state") : NULL;
+
+    rc = (state
+          && ngx_http_voice_note_who(note, agent, call) == NGX_OK
+          && ngx_voice_json_add(note, "route", route)
+          && ngx_http_voice_note_number(note, "turn", step->turn) == NGX_OK
+          && ngx_http_voice_note_number(note, "step", step->step) == NGX_OK
+          && ngx_voice_json_add(note, "twiml", twiml)
+          && ngx_voice_json_add(state, "said", said)
+          && cJSON_AddBoolToObject(state, "last", last))
+         ? NGX_OK : NGX_ERROR;
+
+    ngx_http_voice_note_send(agent->crm, note, rc);
+}
+
+
+void
+ngx_http_voice_note_utterance(ngx_http_voice_agent_t *agent, ngx_str_t *sid,
+    u_char digest[NGX_VOICE_DIGEST], ngx_str_t *text)
+{
+    u_char                buf[ngx_voice_base64url_len(NGX_VOICE_DIGEST)];
+    cJSON                *note, *utterance;
+    ngx_int_t             rc;
+    ngx_str_t             id;
+    ngx_voice_profile_t  *profile;
+
+    if (agent->crm == NULL || !ngx_http_voice_agent_speaks(agent)) {
+        return;
+    }
+
+    (void) ngx_voice_base64url_encode(buf, digest, NGX_VOICE_DIGEST);
+
+    id.data = buf;
+    id.len = sizeof(buf);
+
+    profile = &agent->profile;
+
+    note = ngx_http_voice_note_begin("utterance", sid, "%V/utterance/%V",
+                                     sid, &id);
+    utterance = note ? cJSON_AddObjectToObject(note, "utterance") : NULL;
+
+    rc = (utterance
+          && ngx_voice_json_add(note, "id", &id)
+          && ngx_voice_json_add(utterance, "text", text)
+          && ngx_voice_json_add(utterance, "voice", &profile->voice)
+          && ngx_voice_json_add(utterance, "model", &profile->model)
+          && ngx_voice_json_add(utterance, "format", &profile->format)
+          && ngx_voice_json_add(utterance, "settings", &profile->settings))
+         ? NGX_OK : NGX_ERROR;
+
+    ngx_http_voice_note_send(agent->crm, note, rc);
+}
+
+
+void
+ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
+    ngx_str_t *status, ngx_str_t *duration, ngx_uint_t known)
+{
+    cJSON                  *note;
+    ngx_int_t               rc, seconds;
+    ngx_http_voice_over_t  *over;
+
+    if (crm == NULL) {
+        return;
+    }
+
+    seconds = ngx_atoi(duration->data, duration->len);
+
+    note = ngx_http_voice_note_begin("outcome", sid, "%V/end", sid);
+
+    rc = (note
+          && ngx_voice_json_add(note, "status", status)
+          && ngx_http_voice_note_at(note, "ended_at") == NGX_OK
+          && (seconds == NGX_ERROR
+              || ngx_http_voice_note_number(note, "duration", seconds)
+                 == NGX_OK))
+         ? NGX_OK : NGX_ERROR;
+
+    if (known || rc != NGX_OK) {
+        ngx_http_voice_note_send(crm, note, rc);
+        return;
+    }
+
+    over = ngx_alloc(sizeof(ngx_http_voice_over_t), ngx_cycle->log);
+    if (over == NULL) {
+        cJSON_Delete(note);
+        return;
+    }
+
+    over->crm = crm;
+    over->note = note;
+
+    if (ngx_voice_crm_resume(crm, sid, 0, ngx_http_voice_note_ended, over)
+        == NULL)
+    {
+        cJSON_Delete(note);
+        ngx_free(over);
+    }
+}
+
+
+static void
+ngx_http_voice_note_ended(void *data, ngx_voice_crm_rc_e rc,
+    ngx_str_t *value)
+{
+    ngx_http_voice_over_t *over = data;
+
+    cJSON  *root, *resume;
+
+    root = NULL;
+
+    if (rc == NGX_VOICE_CRM_OK) {
+        root = cJSON_ParseWithLength((char *) value->data, value->len);
+    }
+
+    resume = cJSON_GetObjectItemCaseSensitive(root, "resume");
+
+    /* where it cannot be known it is rather noted than lost */
+
+    if (rc != NGX_VOICE_CRM_OK
+        || cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(resume, "found")))
+    {
+        ngx_http_voice_note_send(over->crm, over->note, NGX_OK);
+
+    } else {
+        cJSON_Delete(over->note);
+    }
+
+    cJSON_Delete(root);
+    ngx_free(over);
+}
+
+
+static cJSON *
+ngx_http_voice_note_of(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, const char *kind, const char *fmt,
+    ngx_uint_t number)
+{
+    cJSON      *note;
+    u_char      buf[64];
+    ngx_str_t   sid, what;
+
+    sid.data = call->sid;
+    sid.len = NGX_VOICE_SID_LEN;
+
+    what.data = buf;
+    what.len = ngx_snprintf(buf, sizeof(buf), fmt, number) - buf;
+
+    note = ngx_http_voice_note_begin(kind, &sid, "%V/%V", &sid, &what);
+
+    if (note && ngx_http_voice_note_who(note, agent, call) != NGX_OK) {
+        cJSON_Delete(note);
+        return NULL;
+    }
+
+    return note;
+}
+
+
+/* every note of a call says whose it is: any of them may be the first */
+
+static ngx_int_t
+ngx_http_voice_note_who(cJSON *note, ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call)
+{
+    ngx_str_t  caller, called, language;
+
+    caller.data = call->from;
+    caller.len = call->from_len;
+
+    called.data = call->to;
+    called.len = call->to_len;
+
+    language.data = call->language;
+    language.len = call->language_len;
+
+    if (ngx_http_voice_note_given(note, &agent->given) != NGX_OK
+        || ngx_voice_json_add(note, "caller", &caller) == NULL
+        || ngx_voice_json_add(note, "called", &called) == NULL
+        || (agent->crm->node.len
+            && ngx_voice_json_add(note, "node", &agent->crm->node) == NULL))
+    {
+        return NGX_ERROR;
+    }
+
+    cJSON_DeleteItemFromObjectCaseSensitive(note, "flow");
+    cJSON_DeleteItemFromObjectCaseSensitive(note, "language");
+
+    return (ngx_voice_json_add(note, "flow", &agent->flow->name)
+            && ngx_voice_json_add(note, "language", &language))
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+/* the members of the configuration's words become the note's */
+
+static ngx_int_t
+ngx_http_voice_note_given(cJSON *note, ngx_str_t *given)
+{
+    cJSON  *root, *item;
+
+    root = cJSON_ParseWithLength((char *) given->data, given->len);
+
+    while (root && root->child) {
+        item = cJSON_DetachItemViaPointer(root, root->child);
+
+        if (!cJSON_AddItemToObject(note, item->string, item)) {
+            cJSON_Delete(item);
+            break;
+        }
+    }
+
+    cJSON_Delete(root);
+
+    return NGX_OK;
+}
+
+
+static cJSON *
+ngx_http_voice_note_begin(const char *kind, ngx_str_t *sid, const char *fmt,
+    ...)
+{
+    u_char     *p, buf[NGX_HTTP_VOICE_NOTE_KEY];
+    cJSON      *note;
+    va_list     args;
+    ngx_str_t   key;
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(buf, buf + sizeof(buf), fmt, args);
+    va_end(args);
+
+    key.data = buf;
+    key.len = p - buf;
+
+    note = cJSON_CreateObject();
+
+    if (note
+        && (ngx_voice_json_add(note, "key", &key) == NULL
+            || cJSON_AddStringToObject(note, "kind", kind) == NULL
+            || ngx_voice_json_add(note, "call", sid) == NULL
+            || ngx_http_voice_note_at(note, "at") != NGX_OK))
+    {
+        cJSON_Delete(note);
+        return NULL;
+    }
+
+    return note;
+}
+
+
+/* the time as of now, RFC 3339 */
+
+static ngx_int_t
+ngx_http_voice_note_at(cJSON *note, const char *name)
+{
+    u_char       *p, buf[sizeof("2026-11-26T12:00:00.000Z")];
+    ngx_tm_t      tm;
+    ngx_time_t   *tp;
+
+    tp = ngx_timeofday();
+
+    ngx_gmtime(tp->sec, &tm);
+
+    p = ngx_sprintf(buf, "%4d-%02d-%02dT%02d:%02d:%02d.%03uiZ",
+                    tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                    tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec, tp->msec);
+    *p = '\0';
+
+    return cJSON_AddStringToObject(note, name, (char *) buf) ? NGX_OK
+                                                             : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_voice_note_number(cJSON *object, const char *name, ngx_int_t value)
+{
+    if (value < 0) {
+        return NGX_OK;
+    }
+
+    return cJSON_AddNumberToObject(object, name, value) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* frees the note, whole or not */
+
+static void
+ngx_http_voice_note_send(ngx_voice_crm_t *crm, cJSON *note, ngx_int_t rc)
+{
+    char       *text;
+    ngx_str_t   json;
+
+    text = (rc == NGX_OK) ? cJSON_PrintUnformatted(note) : NULL;
+
+    cJSON_Delete(note);
+
+    if (text == NULL) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "voice note is lost, there is no memory for it");
+        return;
+    }
+
+    json.data = (u_char *) text;
+    json.len = ngx_strlen(text);
+
+    (void) ngx_voice_crm_note(crm, &json);
+
+    cJSON_free(text);
+}

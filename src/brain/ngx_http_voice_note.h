@@ -1,0 +1,72 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#ifndef _NGX_HTTP_VOICE_NOTE_H_INCLUDED_
+#define _NGX_HTTP_VOICE_NOTE_H_INCLUDED_
+
+
+#include "ngx_http_voice_agent.h"
+
+
+/*
+ * What the database is to know of a call, as notes to the spool (docs/crm.md,
+ * "voice.record").  Without a database they are nothing.  Words must have
+ * been through ngx_http_voice_agent_redact() before.
+ */
+
+/* how a turn was answered; times in ms from its beginning, -1: not known */
+
+typedef struct {
+    ngx_str_t                model;
+    ngx_int_t                first_token;
+    ngx_int_t                last_token;
+    ngx_int_t                prompt_tokens;
+    ngx_int_t                completion_tokens;
+    ngx_uint_t               pieces;
+    ngx_uint_t               failed;    /* flag */
+    ngx_uint_t               estimated; /* flag: how much was heard */
+} ngx_http_voice_note_answer_t;
+
+
+/* the call has come in */
+void ngx_http_voice_note_call(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_str_t *direction);
+
+/* what the caller said: input is "speech", "dtmf" or "recording" */
+void ngx_http_voice_note_heard(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words,
+    const char *input, ngx_str_t *confidence);
+
+/*
+ * What the agent said in a turn: by the model, with how it went, or a line of
+ * the flow's, without.
+ */
+void ngx_http_voice_note_said(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words,
+    ngx_http_voice_note_answer_t *answer);
+
+/*
+ * The answer to a webhook: said is what of the turn's answer went out with
+ * it, last that nothing more of it is to come.
+ */
+void ngx_http_voice_note_step(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_str_t *route, ngx_voice_step_t *step,
+    ngx_str_t *twiml, ngx_str_t *said, ngx_uint_t last);
+
+/* words behind an audio id, for another node or after a restart */
+void ngx_http_voice_note_utterance(ngx_http_voice_agent_t *agent,
+    ngx_str_t *sid, u_char digest[NGX_VOICE_DIGEST], ngx_str_t *text);
+
+/*
+ * The call is over: Twilio's final status and, if they came, seconds.  Of a
+ * call that was not known here the database is asked first: what is no call of
+ * ours makes no record.
+ */
+void ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
+    ngx_str_t *status, ngx_str_t *duration, ngx_uint_t known);
+
+
+#endif /* _NGX_HTTP_VOICE_NOTE_H_INCLUDED_ */

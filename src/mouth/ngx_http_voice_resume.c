@@ -1,0 +1,499 @@
+
+/*
+ * Copyright (C) 2026 the voice edge authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <cjson/cJSON.h>
+
+#include "ngx_http_voice_resume.h"
+#include "../brain/ngx_http_voice_context.h"
+#include "../brain/ngx_http_voice_turn.h"
+#include "../call/ngx_voice_past.h"
+#include "../wire/ngx_voice_json_text.h"
+#include "../wire/ngx_voice_sentence.h"
+
+
+/* what a past may have: the database keeps eight steps */
+#define NGX_HTTP_VOICE_RESUME_STEPS  16
+#define NGX_HTTP_VOICE_RESUME_SAID   128
+
+
+static void ngx_http_voice_resume_answer(void *data, ngx_voice_crm_rc_e rc,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_voice_resume_past(ngx_http_voice_pace_t *pace,
+    cJSON *root, ngx_str_t *value);
+static ngx_int_t ngx_http_voice_resume_history(ngx_pool_t *pool,
+    ngx_voice_past_t *past, cJSON *history);
+static ngx_int_t ngx_http_voice_resume_steps(ngx_pool_t *pool,
+    ngx_voice_past_t *past, cJSON *steps);
+static ngx_int_t ngx_http_voice_resume_rest(ngx_http_voice_hook_t *hook,
+    ngx_voice_past_t *past, cJSON *steps);
+static ngx_int_t ngx_http_voice_resume_spoken(ngx_pool_t *pool,
+    ngx_voice_past_t *past, cJSON *steps, ngx_str_t *spoken,
+    ngx_uint_t *over);
+static ngx_int_t ngx_http_voice_resume_piece(void *data, ngx_str_t *text);
+static ngx_uint_t ngx_http_voice_resume_number(cJSON *object,
+    const char *name);
+static ngx_str_t ngx_http_voice_resume_text(cJSON *object, const char *name);
+
+
+typedef struct {
+    ngx_http_voice_hook_t  *hook;
+    ngx_voice_past_t       *past;
+} ngx_http_voice_resume_pieces_t;
+
+
+ngx_int_t
+ngx_http_voice_resume(ngx_http_voice_pace_t *pace,
+    ngx_http_voice_resume_pt next)
+{
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+
+    pace->lookup = ngx_voice_crm_resume(hook->conf->crm, &hook->call.sid, 0,
+                                        ngx_http_voice_resume_answer, pace);
+    if (pace->lookup == NULL) {
+        return next(pace);
+    }
+
+    /* the lookup has a clock of its own; this one only holds the worker */
+
+    ngx_http_voice_pace_wait(pace, next, ngx_http_voice_pace_left(pace));
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_voice_resume_answer(void *data, ngx_voice_crm_rc_e rc,
+    ngx_str_t *value)
+{
+    ngx_http_voice_pace_t *pace = data;
+
+    cJSON                  *root;
+    ngx_log_t              *log;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+    log = hook->request->connection->log;
+
+    pace->lookup = NULL;
+
+    if (rc != NGX_VOICE_CRM_OK) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "voice call \"%V\" is not known here, and the database "
+                      "could not be asked for it", &hook->call.sid);
+
+    } else {
+        root = cJSON_ParseWithLength((char *) value->data, value->len);
+
+        switch (ngx_http_voice_resume_past(pace, root, value)) {
+
+        case NGX_OK:
+            ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                          "voice call \"%V\" is resumed from the database",
+                          &hook->call.sid);
+            break;
+
+        case NGX_ERROR:
+            ngx_log_error(NGX_LOG_ERR, log, 0,
+                          "voice call \"%V\" could not be resumed: there is "
+                          "no memory, or the database's answer makes no "
+                          "sense", &hook->call.sid);
+            break;
+
+        default: /* NGX_DECLINED: nothing is known, or nothing new */
+            break;
+        }
+
+        cJSON_Delete(root);
+    }
+
+    ngx_http_voice_pace_again(pace, pace->resume);
+}
+
+
+static ngx_int_t
+ngx_http_voice_resume_past(ngx_http_voice_pace_t *pace, cJSON *root,
+    ngx_str_t *value)
+{
+    ngx_int_t                rc;
+    cJSON                   *resume, *call;
+    ngx_pool_t              *pool;
+    ngx_voice_past_t         past;
+    ngx_http_voice_hook_t   *hook;
+    ngx_voice_call_known_t   known;
+
+    hook = pace->hook;
+    pool = hook->request->pool;
+
+    resume = cJSON_GetObjectItemCaseSensitive(root, "resume");
+    call = cJSON_GetObjectItemCaseSensitive(resume, "call");
+
+    if (!cJSON_IsObject(resume)) {
+        return NGX_ERROR;
+    }
+
+    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(resume, "found"))) {
+        return NGX_DECLINED;
+    }
+
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(resume, "over"))) {
+        hook->over = 1;
+        return NGX_DECLINED;
+    }
+
+    if (!cJSON_IsObject(call)
+        || ngx_http_voice_context_known(value, hook->conf->flows, pool,
+                                        &known)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&past, sizeof(ngx_voice_past_t));
+
+    past.call = hook->call;
+
+    if (known.flow.len) {
+        past.call.flow = known.flow;
+    }
+
+    if (known.language.len) {
+        past.call.language = known.language;
+    }
+
+    past.known = &known;
+    past.started = ngx_time();
+    past.turn = ngx_http_voice_resume_number(resume, "turn");
+    past.failures = ngx_http_voice_resume_number(resume, "failures");
+
+    /* the voice of the rest of an answer is that of the call's flow */
+
+    hook->view.flow_len = ngx_min(past.call.flow.len, NGX_VOICE_FLOW_LEN);
+    ngx_memcpy(hook->view.flow, past.call.flow.data, hook->view.flow_len);
+
+    ngx_http_voice_hook_speaker(hook);
+
+    past.limit = hook->agent.flow->limits.history;
+
+    rc = ngx_http_voice_resume_history(pool, &past,
+                     cJSON_GetObjectItemCaseSensitive(resume, "history"));
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_voice_resume_steps(pool, &past,
+                     cJSON_GetObjectItemCaseSensitive(resume, "steps"));
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_voice_resume_rest(hook, &past,
+                     cJSON_GetObjectItemCaseSensitive(resume, "steps"));
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_voice_call_restore(hook->conf->zone, &past);
+}
+
+
+static ngx_int_t
+ngx_http_voice_resume_history(ngx_pool_t *pool, ngx_voice_past_t *past,
+    cJSON *history)
+{
+    cJSON             *item;
+    ngx_int_t          skip;
+    const char        *role;
+    ngx_voice_said_t  *said;
+
+    past->said = ngx_palloc(pool, NGX_HTTP_VOICE_RESUME_SAID
+                                  * sizeof(ngx_voice_said_t));
+    if (past->said == NULL) {
+        return NGX_ERROR;
+    }
+
+    skip = cJSON_GetArraySize(history) - NGX_HTTP_VOICE_RESUME_SAID;
+
+    cJSON_ArrayForEach(item, history) {
+
+        if (skip-- > 0) {
+            continue;
+        }
+
+        role = ngx_voice_json_string(item, "role");
+
+        if (role == NULL) {
+            continue;
+        }
+
+        said = &past->said[past->nsaid++];
+
+        said->role = (ngx_strcmp(role, "user") == 0)
+                     ? NGX_VOICE_ROLE_USER : NGX_VOICE_ROLE_ASSISTANT;
+        said->turn = ngx_http_voice_resume_number(item, "turn");
+        said->text = ngx_http_voice_resume_text(item, "text");
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_voice_resume_steps(ngx_pool_t *pool, ngx_voice_past_t *past,
+    cJSON *steps)
+{
+    cJSON                  *item;
+    ngx_str_t               name;
+    ngx_uint_t              route;
+    ngx_voice_past_step_t  *step;
+
+    past->steps = ngx_pcalloc(pool, NGX_HTTP_VOICE_RESUME_STEPS
+                                    * sizeof(ngx_voice_past_step_t));
+    if (past->steps == NULL) {
+        return NGX_ERROR;
+    }
+
+    cJSON_ArrayForEach(item, steps) {
+
+        name = ngx_http_voice_resume_text(item, "route");
+        route = ngx_http_voice_hook_route(&name);
+
+        if (route == NGX_HTTP_VOICE_ROUTES
+            || past->nsteps == NGX_HTTP_VOICE_RESUME_STEPS)
+        {
+            continue;
+        }
+
+        step = &past->steps[past->nsteps++];
+
+        step->key.route = route;
+        step->key.kind = ngx_http_voice_routes[route].kind;
+        step->key.turn = ngx_http_voice_resume_number(item, "turn");
+        step->key.step = ngx_http_voice_resume_number(item, "step");
+        step->twiml = ngx_http_voice_resume_text(item, "twiml");
+
+        if (route == NGX_HTTP_VOICE_CONTINUE
+            && step->key.turn == past->turn
+            && step->key.step >= past->rest)
+        {
+            past->rest = step->key.step + 1;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * What is still to be heard of the last turn's answer: of a whole one what was
+ * not given out, of one that broke off whatever the model goes on with.
+ */
+
+static ngx_int_t
+ngx_http_voice_resume_rest(ngx_http_voice_hook_t *hook,
+    ngx_voice_past_t *past, cJSON *steps)
+{
+    ngx_str_t                        spoken, *whole, rest;
+    ngx_uint_t                       i, over, begun;
+    ngx_pool_t                      *pool;
+    ngx_voice_sentence_t             sentence;
+    ngx_http_voice_resume_pieces_t   to;
+
+    pool = hook->request->pool;
+
+    if (past->turn == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_voice_resume_spoken(pool, past, steps, &spoken, &over)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (over) {
+        return NGX_OK;
+    }
+
+    whole = NULL;
+    begun = 0;
+
+    for (i = 0; i < past->nsaid; i++) {
+
+        if (past->said[i].turn != past->turn) {
+            continue;
+        }
+
+        if (past->said[i].role == NGX_VOICE_ROLE_USER) {
+            begun = 1;
+
+        } else {
+            whole = &past->said[i].text;
+        }
+    }
+
+    if (!begun) {
+        return NGX_OK;
+    }
+
+    past->pieces = ngx_pcalloc(pool, NGX_VOICE_PIECES
+                                     * sizeof(ngx_voice_piece_t));
+    if (past->pieces == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (spoken.len) {
+        past->pieces[0].text = spoken;
+        past->npieces = 1;
+        past->spoken = 1;
+    }
+
+    past->state = NGX_VOICE_ANSWER_ORPHANED;
+
+    if (whole == NULL || whole->len < spoken.len
+        || ngx_strncmp(whole->data, spoken.data, spoken.len) != 0)
+    {
+        return NGX_OK;
+    }
+
+    past->state = NGX_VOICE_ANSWER_DONE;
+
+    rest.data = ngx_pnalloc(pool, NGX_HTTP_VOICE_PIECE_MAX * 2);
+    if (rest.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    to.hook = hook;
+    to.past = past;
+
+    ngx_voice_sentence_init(&sentence, rest.data,
+                            NGX_HTTP_VOICE_PIECE_MAX * 2,
+                            NGX_HTTP_VOICE_PIECE_FIRST,
+                            NGX_HTTP_VOICE_PIECE_MIN,
+                            NGX_HTTP_VOICE_PIECE_MAX);
+
+    (void) ngx_voice_sentence_feed(&sentence, whole->data + spoken.len,
+                                   whole->len - spoken.len,
+                                   ngx_http_voice_resume_piece, &to);
+    (void) ngx_voice_sentence_end(&sentence, ngx_http_voice_resume_piece,
+                                  &to);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_voice_resume_piece(void *data, ngx_str_t *text)
+{
+    ngx_http_voice_resume_pieces_t *to = data;
+
+    ngx_voice_piece_t  *piece;
+
+    if (to->past->npieces == NGX_VOICE_PIECES) {
+        return NGX_DONE;
+    }
+
+    piece = &to->past->pieces[to->past->npieces];
+
+    piece->text.len = text->len;
+    piece->text.data = ngx_pstrdup(to->hook->request->pool, text);
+
+    if (piece->text.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_voice_speech_digest(&to->hook->agent.profile, &piece->text,
+                            piece->digest);
+
+    to->past->npieces++;
+
+    return NGX_OK;
+}
+
+
+/* what the steps of the last turn have given out, and whether that is all */
+
+static ngx_int_t
+ngx_http_voice_resume_spoken(ngx_pool_t *pool, ngx_voice_past_t *past,
+    cJSON *steps, ngx_str_t *spoken, ngx_uint_t *over)
+{
+    cJSON      *item, *state;
+    u_char     *p;
+    size_t      size;
+    ngx_str_t   said;
+
+    *over = 0;
+    size = 0;
+
+    cJSON_ArrayForEach(item, steps) {
+        state = cJSON_GetObjectItemCaseSensitive(item, "state");
+        size += ngx_http_voice_resume_text(state, "said").len + 1;
+    }
+
+    p = ngx_pnalloc(pool, size + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    spoken->data = p;
+
+    cJSON_ArrayForEach(item, steps) {
+
+        if (ngx_http_voice_resume_number(item, "turn") != past->turn) {
+            continue;
+        }
+
+        state = cJSON_GetObjectItemCaseSensitive(item, "state");
+        said = ngx_http_voice_resume_text(state, "said");
+
+        if (said.len) {
+
+            if (p != spoken->data) {
+                *p++ = ' ';
+            }
+
+            p = ngx_cpymem(p, said.data, said.len);
+        }
+
+        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "last"))) {
+            *over = 1;
+        }
+    }
+
+    spoken->len = p - spoken->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_voice_resume_number(cJSON *object, const char *name)
+{
+    cJSON  *item;
+
+    item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return (cJSON_IsNumber(item) && item->valueint > 0) ? item->valueint : 0;
+}
+
+
+static ngx_str_t
+ngx_http_voice_resume_text(cJSON *object, const char *name)
+{
+    ngx_str_t    text;
+    const char  *s;
+
+    s = ngx_voice_json_string(object, name);
+
+    text.data = (u_char *) s;
+    text.len = s ? ngx_strlen(s) : 0;
+
+    return text;
+}
