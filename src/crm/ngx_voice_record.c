@@ -27,14 +27,8 @@
 /* failures in a row, then notes are sent one by one to find the bad one */
 #define NGX_VOICE_RECORD_FAILURES   3
 
-/* notes that have failed alone and wait behind the others */
-#define NGX_VOICE_RECORD_SUSPECTS   16
-
-
-typedef struct {
-    uint32_t              hash;       /* of the key, 0: none */
-    ngx_uint_t            recorded;   /* as the record's, when it failed */
-} ngx_voice_record_suspect_t;
+/* looks for files between two attempts of notes that have failed alone */
+#define NGX_VOICE_RECORD_AGAIN      12
 
 
 struct ngx_voice_record_s {
@@ -55,10 +49,7 @@ struct ngx_voice_record_s {
     ngx_msec_t            delay;      /* 0: the last one went well */
     ngx_uint_t            failures;   /* of this batch */
     ngx_uint_t            single;     /* notes that are to be sent alone */
-    ngx_uint_t            recorded;   /* notes ever */
-
-    ngx_uint_t            suspect;    /* where the next one goes */
-    ngx_voice_record_suspect_t  suspects[NGX_VOICE_RECORD_SUSPECTS];
+    ngx_uint_t            scans;
 };
 
 
@@ -80,6 +71,7 @@ static void ngx_voice_record_pause(ngx_voice_record_t *record);
 static void ngx_voice_record_scan(ngx_event_t *ev);
 static void ngx_voice_record_retry(ngx_event_t *ev);
 static void ngx_voice_record_tell(ngx_voice_record_t *record);
+static void ngx_voice_record_name(ngx_str_t *name, u_char *p, size_t len);
 static ngx_int_t ngx_voice_record_key(ngx_pool_t *pool, ngx_str_t *note,
     ngx_str_t *key);
 
@@ -196,7 +188,7 @@ ngx_voice_record_note(ngx_voice_record_t *record, ngx_str_t *note)
         goto done;
     }
 
-    ngx_voice_provider_clean(&clean, key.data, key.len);
+    ngx_voice_record_name(&clean, key.data, key.len);
 
     if (note->len > NGX_VOICE_SPOOL_NOTE) {
         ngx_log_error(NGX_LOG_ERR, record->log, 0,
@@ -249,6 +241,8 @@ ngx_voice_record_wake(ngx_voice_record_t *record)
     }
 
     record->delay = 0;
+
+    ngx_voice_spool_again(record->spool);
 
     if (record->ask == NULL && !record->send.posted) {
         ngx_post_event(&record->send, &ngx_posted_events);
@@ -391,7 +385,6 @@ ngx_voice_record_done(void *data, ngx_voice_crm_rc_e rc, ngx_str_t *value)
 
         ngx_voice_spool_done(record->spool, record->n);
 
-        record->recorded += record->n;
         record->failures = 0;
         record->delay = 0;
 
@@ -506,12 +499,12 @@ ngx_voice_record_complain(ngx_voice_record_t *record, ngx_str_t *key,
 {
     u_char      buf[3][256];
     cJSON      *item;
-    ngx_str_t   text[3];
+    ngx_str_t   name, text[2];
     ngx_uint_t  i;
 
-    static const char  *names[] = { "key", "code", "message" };
+    static const char  *names[] = { "code", "message" };
 
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < 2; i++) {
         item = cJSON_GetObjectItemCaseSensitive(reason, names[i]);
 
         ngx_str_null(&text[i]);
@@ -525,87 +518,65 @@ ngx_voice_record_complain(ngx_voice_record_t *record, ngx_str_t *key,
         }
     }
 
+    name.data = buf[2];
+    name.len = sizeof(buf[2]);
+
+    ngx_voice_record_name(&name, key->data, key->len);
+
     ngx_log_error(NGX_LOG_ERR, record->log, 0,
                   "voice note \"%V\" is refused by the database: %V, \"%V\"",
-                  &text[0], &text[1], &text[2]);
+                  &name, &text[0], &text[1]);
 }
 
 
 /*
  * An exception, or no answer.  Mostly it has to do with the state of the
- * database, and the batch comes again.  But one note must not hold up all
- * others for ever.
+ * database, and the batch comes again.  But one note, of a call whose row is
+ * locked by somebody say, must not hold up all others.
  */
 
 static void
 ngx_voice_record_failed(ngx_voice_record_t *record)
 {
-    if (++record->failures >= NGX_VOICE_RECORD_FAILURES) {
-        record->failures = 0;
+    record->failures++;
 
-        if (record->n > 1) {
+    if (record->n > 1) {
+
+        if (record->failures >= NGX_VOICE_RECORD_FAILURES) {
+            record->failures = 0;
             record->single = record->n;
-
-        } else {
-            ngx_voice_record_put_behind(record);
         }
+
+    } else if (record->failures >= NGX_VOICE_RECORD_FAILURES
+               || record->single || ngx_voice_spool_is_late(record->spool))
+    {
+        ngx_voice_record_put_behind(record);
     }
 
     ngx_voice_record_pause(record);
 }
 
 
-/*
- * Tried again when the others have had their turn; if they went through
- * meanwhile, and it fails again, it is the note.
- */
-
 static void
 ngx_voice_record_put_behind(ngx_voice_record_t *record)
 {
-    u_char                       buf[256];
-    uint32_t                     hash;
-    ngx_str_t                    key;
-    ngx_uint_t                   i;
-    ngx_voice_record_suspect_t  *suspect;
-
-    key.data = buf;
-    key.len = sizeof(buf);
-
-    ngx_voice_provider_clean(&key, record->keys[0].data, record->keys[0].len);
-
-    hash = ngx_crc32_long(record->keys[0].data, record->keys[0].len) | 1;
-
-    for (i = 0; i < NGX_VOICE_RECORD_SUSPECTS; i++) {
-        suspect = &record->suspects[i];
-
-        if (suspect->hash == hash && suspect->recorded != record->recorded) {
-
-            ngx_log_error(NGX_LOG_ERR, record->log, 0,
-                          "voice note \"%V\" is thrown away, the database "
-                          "takes others and fails at this one", &key);
-
-            suspect->hash = 0;
-            ngx_voice_spool_done(record->spool, 1);
-
-            goto done;
-        }
-    }
+    u_char     buf[256];
+    ngx_str_t  key;
 
     if (ngx_voice_spool_put_behind(record->spool) != NGX_OK) {
         return;
     }
 
-    suspect = &record->suspects[record->suspect++ % NGX_VOICE_RECORD_SUSPECTS];
-    suspect->hash = hash;
-    suspect->recorded = record->recorded;
+    key.data = buf;
+    key.len = sizeof(buf);
 
-    ngx_log_error(NGX_LOG_WARN, record->log, 0,
-                  "voice note \"%V\" could not be stored %d times in a row, "
-                  "it is tried again behind the others",
-                  &key, NGX_VOICE_RECORD_FAILURES);
+    ngx_voice_record_name(&key, record->keys[0].data, record->keys[0].len);
 
-done:
+    ngx_log_error(NGX_LOG_ERR, record->log, 0,
+                  "voice note \"%V\" could not be stored, it is tried again "
+                  "after others", &key);
+
+    record->failures = 0;
 
     if (record->single) {
         record->single--;
@@ -635,6 +606,10 @@ ngx_voice_record_scan(ngx_event_t *ev)
 
     if (ngx_exiting) {
         return;
+    }
+
+    if (++record->scans % NGX_VOICE_RECORD_AGAIN == 0) {
+        ngx_voice_spool_again(record->spool);
     }
 
     ngx_voice_spool_scan(record->spool);
@@ -676,6 +651,22 @@ ngx_voice_record_tell(ngx_voice_record_t *record)
 
     if (state.failing && !record->retry.timer_set) {
         ngx_add_timer(&record->retry, NGX_VOICE_RECORD_RETRY);
+    }
+}
+
+
+/* a key as a log line may have it; CallSids in it are no secrets */
+
+static void
+ngx_voice_record_name(ngx_str_t *name, u_char *p, size_t len)
+{
+    size_t  i;
+
+    name->len = ngx_min(name->len, len);
+
+    for (i = 0; i < name->len; i++) {
+        name->data[i] = (p[i] > ' ' && p[i] < 0x7f && p[i] != '"') ? p[i]
+                                                                   : '?';
     }
 }
 

@@ -45,6 +45,7 @@ struct ngx_voice_spool_s {
     ngx_queue_t              adopted;
     ngx_uint_t               nadopted;
     ngx_voice_spool_file_t  *current;   /* last of own, is written; or NULL */
+    ngx_voice_spool_file_t  *late;      /* in no list, not read yet; or NULL */
 
     ngx_queue_t              kept;      /* in memory, younger than all files */
     ngx_uint_t               nkept;
@@ -132,6 +133,8 @@ ngx_voice_spool_close(ngx_voice_spool_t *spool)
     while (!ngx_queue_empty(&spool->kept)) {
         ngx_voice_spool_unkeep(spool);
     }
+
+    ngx_voice_spool_again(spool);
 
     while (!ngx_queue_empty(&spool->own)) {
         q = ngx_queue_head(&spool->own);
@@ -279,15 +282,64 @@ ngx_voice_spool_done(ngx_voice_spool_t *spool, ngx_uint_t n)
 ngx_int_t
 ngx_voice_spool_put_behind(ngx_voice_spool_t *spool)
 {
-    if (spool->taken == 0
-        || ngx_voice_spool_put(spool, &spool->notes[0]) != NGX_OK)
+    ngx_str_t  *note;
+
+    if (spool->taken == 0) {
+        return NGX_ERROR;
+    }
+
+    if (spool->late == NULL) {
+        spool->late = ngx_voice_spool_file_create(&spool->folder, &spool->seq,
+                                                  spool->log);
+        if (spool->late == NULL) {
+            ngx_voice_spool_failed(spool, ngx_errno);
+            return NGX_ERROR;
+        }
+
+        spool->late->late = 1;
+    }
+
+    note = &spool->notes[0];
+
+    if (ngx_voice_spool_file_write(spool->late, note->data, note->len)
+        != NGX_OK)
     {
+        ngx_voice_spool_failed(spool, ngx_errno);
         return NGX_ERROR;
     }
 
     ngx_voice_spool_done(spool, 1);
 
     return NGX_OK;
+}
+
+
+void
+ngx_voice_spool_again(ngx_voice_spool_t *spool)
+{
+    ngx_voice_spool_file_t  *late;
+
+    late = spool->late;
+
+    if (late == NULL) {
+        return;
+    }
+
+    spool->late = NULL;
+
+    late->adopted = 1;
+
+    ngx_queue_insert_tail(&spool->adopted, &late->queue);
+    spool->nadopted++;
+
+    ngx_voice_spool_trim(spool, late);
+}
+
+
+ngx_uint_t
+ngx_voice_spool_is_late(ngx_voice_spool_t *spool)
+{
+    return spool->taken && spool->from && spool->from->late;
 }
 
 
@@ -363,9 +415,20 @@ ngx_voice_spool_state(ngx_voice_spool_t *spool,
         file = ngx_queue_data(q, ngx_voice_spool_file_t, queue);
         size = file->tail - file->head;
 
-        state->notes += (size + NGX_VOICE_SPOOL_GUESS - 1)
-                        / NGX_VOICE_SPOOL_GUESS;
+        if (file->notes) {
+            state->notes += file->notes;
+
+        } else {
+            state->notes += (size + NGX_VOICE_SPOOL_GUESS - 1)
+                            / NGX_VOICE_SPOOL_GUESS;
+        }
+
         state->bytes += size;
+    }
+
+    if (spool->late) {
+        state->notes += spool->late->notes;
+        state->bytes += spool->late->tail - spool->late->head;
     }
 }
 

@@ -70,8 +70,14 @@ ngx_int_t ngx_voice_spool_take(ngx_voice_spool_t *spool, ngx_uint_t max,
     ngx_str_t **notes);
 void ngx_voice_spool_done(ngx_voice_spool_t *spool, ngx_uint_t n);
 
-/* the first note that was taken goes to the end; NGX_ERROR: it stays */
+/*
+ * The first note that was taken goes out of the way of the others, to a file
+ * that is not read before _again(); NGX_ERROR: it stays where it is.
+ * _is_late() tells whether what was taken comes from there.
+ */
 ngx_int_t ngx_voice_spool_put_behind(ngx_voice_spool_t *spool);
+void ngx_voice_spool_again(ngx_voice_spool_t *spool);
+ngx_uint_t ngx_voice_spool_is_late(ngx_voice_spool_t *spool);
 
 /* from time to time: adopts files of workers that are gone */
 void ngx_voice_spool_scan(ngx_voice_spool_t *spool);

@@ -29,6 +29,7 @@ typedef struct {
     ngx_uint_t    notes;        /* that we wrote and that have not left */
     ngx_log_t    *log;
     unsigned      adopted:1;
+    unsigned      late:1;       /* of notes that were put behind */
     unsigned      damaged:1;    /* it holds what cannot be read */
     u_char        path[1];      /* zero-terminated */
 } ngx_voice_spool_file_t;

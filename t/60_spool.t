@@ -1,0 +1,278 @@
+#!/usr/bin/perl
+
+# Nothing that the database shall know is lost, and nothing is there twice:
+# files of dead workers, a database that is away, a disk that is full.
+
+use strict;
+use warnings;
+
+use Test::More;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use POSIX qw(mkfifo);
+use Time::HiRes qw(sleep);
+use Voice::Edge;
+use Voice::Postgres;
+use Voice::Scene;
+use Voice::Spool;
+
+my $pg = Voice::Postgres->new;
+my $name = $pg->database('crm');
+my ($rc, $out) = $pg->migrate($name, '--demo');
+
+BAIL_OUT($out) if $rc;
+
+my $dbh = $pg->connect($name);
+
+# notes of a call, without a tenant: only schema voice is concerned
+
+my $calls = 0;
+
+sub notes {
+    my ($turns) = @_;
+
+    my $sid = sprintf 'CA%032x', ++$calls;
+
+    return $sid, map { {
+        key => "$sid/turn/$_", kind => 'turn', call => $sid, turn => $_,
+        heard => "words $_ of $sid: \x{e4}\x{1f600} \"\\", said => 'x' x 300,
+    } } 0 .. $turns - 1;
+}
+
+sub turns {
+    my ($sid) = @_;
+
+    return join ' ', @{ $dbh->selectcol_arrayref(
+        'select turn from voice.turns where call_sid = ? order by turn', {},
+        $sid) };
+}
+
+sub arrived {
+    my ($sid, $turns, $what) = @_;
+
+    my $want = join ' ', 0 .. $turns - 1;
+
+    Voice::Edge::wait_for(sub { turns($sid) eq $want });
+
+    return is turns($sid), $want, $what;
+}
+
+my $scene;
+
+sub folder { return $scene->edge->path('spool') }
+
+sub health { return $scene->health->json->{spool} }
+
+sub nothing_waits {
+    my ($what) = @_;
+
+    Voice::Edge::wait_for(sub { !health()->{notes} });
+
+    return is_deeply health(), { notes => 0, bytes => 0 },
+        $what || 'nothing waits';
+}
+
+
+# --- what dead workers have left -------------------------------------------
+
+my $dir = $pg->{dir};
+
+{
+    # a scene that has not begun yet: the folder comes from another life
+    my $conninfo = "\"host=$dir dbname=$name user=voice_edge\"";
+    my ($sid, @notes) = notes(200);
+    my ($torn, @torn) = notes(3);
+    my ($bad, @bad) = notes(6);
+
+    $scene = Voice::Scene->new(
+        flow => { voice => undef },
+        http_directives => { voice_database => $conninfo },
+        edit => sub {
+            my ($folder) = m{voice_spool (\S+)/spool;} or die;
+
+            mkdir "$folder/spool" or die "$folder: $!\n";
+            $folder .= '/spool';
+
+            Voice::Spool::leave($folder, '1-1-0.spool',
+                                Voice::Spool::lines(@notes));
+            Voice::Spool::leave($folder, '1-1-1.spool',
+                Voice::Spool::lines(@torn)
+                . substr(Voice::Spool::line({ key => 'torn', kind => 'turn',
+                    call => $torn, turn => 9 }), 0, -5));
+
+            my $changed = Voice::Spool::line($bad[2]);
+
+            $changed =~ s/words/sword/;
+            Voice::Spool::leave($folder, '1-1-2.spool', join '',
+                Voice::Spool::lines(@bad[0, 1]), $changed,
+                "no line of ours\n\n\0\xff" . ('z' x 600_000) . "\n",
+                Voice::Spool::lines($bad[3], '{"no":"key"}', '{"key":"cut',
+                    { key => "$bad/unknown", kind => 'song', call => $bad },
+                    @bad[4, 5]));
+
+            Voice::Spool::leave($folder, '1-1-3.spool', '');
+
+            open my $file, '>', "$folder/1-1-4.spool" or die;
+            close $file;
+            open $file, '>', "$folder/1-1-5.spool" or die;
+            print {$file} "the notes of an operator\n" x 20;
+            close $file;
+            open $file, '>', "$folder/notes.spool" or die;
+            print {$file} $Voice::Spool::HEAD,
+                Voice::Spool::line({ key => 'not ours' });
+            close $file;
+            mkfifo("$folder/1-1-6.spool", 0600) or die;
+        },
+    );
+
+    my $edge = $scene->edge;
+
+    arrived($sid, 200, '200 notes of a dead worker arrive');
+    arrived($torn, 3, 'so do those before one that was cut');
+    nothing_waits();
+
+    is turns($bad), '0 1 3 4 5', 'and all that are not damaged';
+    is $dbh->selectrow_array("select count(*) from voice.recorded"), 208,
+        'and nothing else';
+
+    my $log = $edge->log;
+
+    like $log, qr{\[warn\].*1-1-1\.spool": its last note was not written},
+        'the cut one is logged';
+    like $log, qr{\[error\].*1-1-2\.spool": \d+ bytes at \d+ are damaged},
+        'the damaged ones are';
+    is scalar(() = $log =~ /in the spool is no JSON object with a "key"/g), 2,
+        'what is no note is';
+    like $log, qr{\[error\].* "$bad/unknown" is refused by the database: inv},
+        'a refused one is, and why';
+    unlike $log, qr/words \d|sword/, 'what was said is not';
+
+    is_deeply [ Voice::Spool::files(folder(), qr/^1-|^notes/) ],
+        [ '1-1-2.spool.damaged', '1-1-5.spool', '1-1-6.spool',
+          'notes.spool' ], 'their files go, a damaged one stays';
+    is scalar(() = $log =~ /1-1-0\.spool" of a worker that is gone is taken/g),
+        1, 'one worker has taken a file over';
+    is scalar(() = $log =~ /1-1-5\.spool" is none, it is left alone/g), 2,
+        'a file of somebody else is left alone';
+    my @own = Voice::Spool::files(folder(), qr/^\d\d+-.*\.spool$/);
+
+    is scalar @own, 2, 'each worker has a file';
+}
+
+
+# --- one that is locked has a worker ---------------------------------------
+
+{
+    my ($sid, @notes) = notes(5);
+    my ($after, @after) = notes(5);
+
+    open my $file, '>:raw', folder() . '/locked' or die;
+    print {$file} $Voice::Spool::HEAD, Voice::Spool::lines(@notes);
+    close $file;
+
+    my $lock = Voice::Spool::lock(folder() . '/locked');
+
+    rename folder() . '/locked', folder() . '/1-2-0.spool' or die;
+    Voice::Spool::leave(folder(), '1-2-1.spool', Voice::Spool::lines(@after));
+
+    # both workers have looked when each has had time for a second look
+    arrived($after, 5, 'a file that appears later is found');
+
+    my @looks = map { arrived_after_next_look() } 1 .. 2;
+
+    is turns($sid), '', 'a locked one is not touched' if @looks;
+    close $lock;
+    arrived($sid, 5, 'until it is not locked any more');
+    nothing_waits();
+}
+
+sub arrived_after_next_look {
+    my ($sid, @notes) = notes(1);
+
+    Voice::Spool::leave(folder(), "1-3-$calls.spool",
+                        Voice::Spool::lines(@notes));
+    Voice::Edge::wait_for(sub { turns($sid) eq '0' });
+}
+
+
+# --- the database is away --------------------------------------------------
+
+{
+    my ($sid, @notes) = notes(1500);
+
+    $dbh->disconnect;
+    $pg->stop('QUIT');
+
+    Voice::Spool::leave(folder(), '1-4-0.spool', Voice::Spool::lines(@notes));
+
+    Voice::Edge::wait_for(sub { health()->{notes} > 1000 });
+    is $scene->reasons, 'spool_waiting', 'health tells that notes wait';
+    is $scene->health->json->{status}, 'degraded', 'and that this is not well';
+    ok health()->{bytes} >= length Voice::Spool::lines(@notes),
+        'how many bytes, too';
+    is $scene->line->post('inbound-webhook', CallStatus => 'ringing')->status,
+        200, 'calls are answered';
+
+    $pg->start;
+    $dbh = $pg->connect($name);
+
+    arrived($sid, 1500, 'when it is back all of them arrive');
+    nothing_waits();
+    is $scene->reasons, '', 'health is well';
+}
+
+
+# --- again and again -------------------------------------------------------
+
+{
+    my ($sid, @notes) = notes(10);
+
+    for my $again (1 .. 2) {
+        Voice::Spool::leave(folder(), "1-5-$again.spool",
+                            Voice::Spool::lines(@notes, @notes));
+        Voice::Edge::wait_for(sub { !-e folder() . "/1-5-$again.spool" });
+    }
+
+    is turns($sid), join(' ', 0 .. 9), 'notes that come again do no harm';
+}
+
+
+# --- a note at which the database fails, while it takes others -------------
+
+{
+    my ($sid, @notes) = notes(12);
+
+    $dbh->do(<<'SQL');
+create function public.fails() returns trigger language plpgsql as $$
+begin
+    if new.turn = 5 then
+        raise exception 'not this one' using errcode = '40001';
+    end if;
+    return new;
+end
+$$
+SQL
+    $dbh->do('create trigger fails before insert on voice.turns for each row '
+        . 'execute function public.fails()');
+
+    Voice::Spool::leave(folder(), '1-6-0.spool',
+                        Voice::Spool::lines(@notes));
+
+    Voice::Edge::wait_for(sub { turns($sid) eq '0 1 2 3 4 6 7 8 9 10 11' });
+    is turns($sid), '0 1 2 3 4 6 7 8 9 10 11',
+        'one note does not hold up the others';
+    ok $scene->edge->wait_for_log(qr{"$sid/turn/5" could not be stored}),
+        'it is put behind them';
+    is health()->{notes}, 1, 'and waits';
+
+    $dbh->do('drop trigger fails on voice.turns');
+
+    # it would be tried in a minute, but a new connection comes first
+    $dbh->do('select pg_terminate_backend(pid) from pg_stat_activity '
+        . "where usename = 'voice_edge'");
+    arrived($sid, 12, 'it arrives when it can');
+    nothing_waits();
+}
+
+done_testing;
