@@ -70,7 +70,9 @@ for my $name (qw(voice_webhook voice_audio voice_health)) {
 for my $name (qw(voice_public_url voice_account_sid voice_auth_token
                  voice_signature voice_llm voice_tts voice_filler_after
                  voice_first_token_timeout voice_token_timeout
-                 voice_speech_timeout voice_answer_within voice_max_turns))
+                 voice_speech_timeout voice_answer_within voice_max_turns
+                 voice_stt voice_twilio voice_recording_max_size
+                 voice_transcription_timeout))
 {
     refused(qr/invalid number of arguments in "$name" directive/,
             server($name => ''));
@@ -412,6 +414,76 @@ refused(qr/"voice_tts" is needed by "voice_audio" in .*check\.conf:\d+/,
 $edge->good_conf('no speech: everything is said by the provider',
                  server(voice_tts => undef), place(tts => undef,
                                                    audio => undef));
+
+# voice_stt, voice_twilio, voice_twilio_media
+
+my %whisper = (
+    stt => 'location = /voice/stt { internal; client_max_body_size 3m; '
+        . 'proxy_pass http://llm; }',
+    twilio => 'location /voice/twilio/ { internal; proxy_pass http://llm; }',
+    media => 'location /voice/media/ { internal; proxy_pass http://llm; }',
+);
+my @whisper = (voice_stt => '/voice/stt', voice_twilio => '/voice/twilio/',
+               voice_twilio_media => 'media.example.org /voice/media/');
+my @listens = flow_file('whisper.json', $edge->flow(
+    listen => 'whisper'));
+
+$edge->good_conf('a flow that listens with whisper', @listens,
+                 server(@whisper), place(%whisper));
+$edge->good_conf('several storages', @listens, place(%whisper),
+    server(@whisper, voice_stt => '/voice/stt model=gpt-4o-transcribe',
+           voice_twilio_media => [ map { "$_ /voice/media/" }
+               qw(a.example.org b.example.org:8443) ]));
+$edge->good_conf('a media that is not redirected', @listens, place(%whisper),
+    server(@whisper, voice_twilio_media => undef));
+
+refused(qr/"voice_stt" is needed by flow "general", which listens with "whis/,
+        @listens, server(@whisper, voice_stt => undef), place(%whisper));
+refused(qr/"voice_twilio" is needed by flow "general", which listens with/,
+        @listens, server(@whisper, voice_twilio => undef), place(%whisper));
+refused(qr{"voice_stt /voice/stt" needs a location of that name with},
+        server(@whisper), place(%whisper, stt => undef));
+refused(qr{"voice_twilio /voice/twilio/" needs a location of that name with},
+        server(@whisper), place(%whisper, twilio => undef));
+refused(qr{"voice_twilio_media /voice/media/" needs a location of that name},
+        server(@whisper), place(%whisper, media => undef));
+refused(qr{"client_max_body_size" of the location "/voice/stt" has to be },
+        server(@whisper),
+        place(%whisper, stt => 'location = /voice/stt { proxy_pass '
+              . 'http://llm; }'));
+$edge->good_conf('smaller recordings', place(%whisper, stt => 'location = '
+        . '/voice/stt { internal; proxy_pass http://llm; }'),
+    server(@whisper, voice_recording_max_size => '1000k'));
+
+for my $bad ('voice/stt', '/voice/stt name=x', '/voice/stt model=',
+             '/voice/stt model=' . 'x' x 129)
+{
+    refused($bad =~ / / ? qr/invalid parameter "/ : qr/invalid location "/,
+            server(@whisper, voice_stt => $bad), place(%whisper));
+}
+
+for my $bad ('/voice/twilio', 'twilio/') {
+    refused(qr/invalid location "$bad", it is a prefix that starts and ends/,
+            server(@whisper, voice_twilio => $bad), place(%whisper));
+    refused(qr/invalid location "$bad", it is a prefix that starts and ends/,
+            server(@whisper, voice_twilio_media => "a $bad"),
+            place(%whisper));
+}
+
+for my $bad ('https://a', 'a/b', 'u@a', '*.a') {
+    refused(qr/invalid host "\Q$bad\E", it is a name as it stands in a URL/,
+            server(@whisper, voice_twilio_media => "$bad /voice/media/"),
+            place(%whisper));
+}
+
+refused(qr/"voice_stt" directive is duplicate/,
+        server(@whisper, voice_stt => ['/voice/stt', '/voice/stt']));
+refused(qr/"voice_twilio" directive is duplicate/,
+        server(@whisper, voice_twilio => ['/voice/twilio/', '/a/']));
+refused(qr/invalid value|"voice_recording_max_size" directive/,
+        server(voice_recording_max_size => 'big'));
+refused(qr/"voice_transcription_timeout" directive invalid value/,
+        server(voice_transcription_timeout => 'soon'));
 
 # times and bounds
 

@@ -159,6 +159,10 @@ sub call {
     is $form->{prompt}, 'Larkspur,tandem', 'hints';
     is $form->{response_format}, 'verbose_json', 'how sure it is';
 
+    my ($second) = map { $_->{body}{messages} } ($model->requests->[1]);
+
+    is_deeply [ map { $_->{content} } @$second[2, 3] ], ['hello', $hello],
+        'the history has all that was said';
     is scalar(gets()), 3, 'each recording is fetched once';
     is scalar(grep { $_->{headers}{Authorization} }
               grep { $_->{text} eq 'GET storage' } @{ $twilio->requests }),

@@ -115,6 +115,12 @@ ngx_http_voice_heard_time(ngx_http_voice_hook_t *hook,
 {
     ngx_msec_t  least, spoken;
 
+    if (hook->agent.flow->listen.mode == NGX_VOICE_LISTEN_WHISPER) {
+
+        /* the recording begins when everything was said */
+        return total;
+    }
+
     least = NGX_HTTP_VOICE_HEARD_FETCH;
     spoken = 0;
 

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_record.h"
+#include "ngx_http_voice_heard.h"
 #include "ngx_http_voice_talk.h"
 #include "../brain/ngx_http_voice_listen.h"
 #include "../brain/ngx_http_voice_turn.h"
@@ -20,7 +21,7 @@ ngx_int_t
 ngx_http_voice_record_begin(ngx_http_voice_pace_t *pace)
 {
     ngx_int_t               rc;
-    ngx_str_t               recording;
+    ngx_str_t               recording, none;
     ngx_http_voice_hook_t  *hook;
 
     hook = pace->hook;
@@ -46,6 +47,10 @@ ngx_http_voice_record_begin(ngx_http_voice_pace_t *pace)
     }
 
     hook->state = "listening";
+
+    ngx_str_null(&none);
+
+    ngx_http_voice_heard(hook, &none);
 
     rc = ngx_voice_answer_record(hook->conf->zone, &hook->call.sid,
                                  hook->step.turn, &recording,
