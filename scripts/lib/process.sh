@@ -79,5 +79,7 @@ process_stop_servers()
     process_stop "$1/nginx" QUIT 20
     process_stop "$1/model" TERM 2
     process_stop "$1/speech" TERM 2
+    process_stop "$1/transcription" TERM 2
+    process_stop "$1/twilio" TERM 2
     process_stop "$1/postgres" INT 20
 }

@@ -256,6 +256,7 @@ settings_render()
     fi
 
     OPENAI_MODEL=${OPENAI_MODEL:-gpt-4o-mini}
+    settings_whisper
     VOICE_WORKERS=${VOICE_WORKERS:-2}
     VOICE_PUBLIC_URL=${VOICE_PUBLIC_URL:-http://127.0.0.1:$VOICE_PORT}
     VOICE_PUBLIC_URL=${VOICE_PUBLIC_URL%/}
@@ -300,7 +301,13 @@ settings_render()
         OPENAI_SECRET OPENAI_SERVER OPENAI_SCHEME OPENAI_HOST OPENAI_PATH
         OPENAI_AUTHORIZATION OPENAI_TLS OPENAI_MODEL
         ELEVENLABS_SECRET ELEVENLABS_SERVER ELEVENLABS_SCHEME ELEVENLABS_HOST
-        ELEVENLABS_PATH ELEVENLABS_KEY ELEVENLABS_TLS'
+        ELEVENLABS_PATH ELEVENLABS_KEY ELEVENLABS_TLS
+        WHISPER_HTTP WHISPER_SERVER
+        TRANSCRIPTION_SECRET TRANSCRIPTION_SERVER TRANSCRIPTION_SCHEME
+        TRANSCRIPTION_HOST TRANSCRIPTION_PATH TRANSCRIPTION_AUTHORIZATION
+        TRANSCRIPTION_TLS TRANSCRIPTION_MODEL
+        TWILIO_SECRET TWILIO_SERVER TWILIO_SCHEME TWILIO_HOST TWILIO_PATH
+        TWILIO_TLS TWILIO_MEDIA'
 
     list=
 
@@ -308,13 +315,81 @@ settings_render()
         list="$list \${$name}"
     done
 
-    for template in nginx.conf providers.conf; do
+    templates='nginx.conf providers.conf'
+
+    if [ -n "$WHISPER_SERVER" ]; then
+        templates="$templates whisper.http.conf whisper.conf"
+    fi
+
+    for template in $templates; do
         (
             # shellcheck disable=SC2086,SC2163
             export $names
             envsubst "$list" < "$VOICE_ROOT/conf/templates/$template.template"
         ) > "$VOICE_VAR/conf/$template"
     done
+}
+
+
+# Whether a flow wants its callers recorded and transcribed.
+
+settings_listens()
+{
+    for file in ${VOICE_FLOWS:-"$VOICE_ROOT"/conf/flows/*.json}; do
+        case $file in
+            *.schema.json)  continue ;;
+        esac
+
+        if jq -e '.listen as $l | "whisper" == ($l.mode? // $l)' "$file" \
+            > /dev/null 2>&1
+        then
+            return 0
+        fi
+    done
+
+    return 1
+}
+
+
+# Where recordings are transcribed, and where they are: without these two the
+# templates for it are left out.
+
+settings_whisper()
+{
+    WHISPER_HTTP=
+    WHISPER_SERVER=
+
+    if [ -z "${TRANSCRIPTION_BASE_URL-}" ]; then
+        return
+    fi
+
+    WHISPER_HTTP="include \"$VOICE_VAR/conf/whisper.http.conf\";"
+    WHISPER_SERVER="include \"$VOICE_VAR/conf/whisper.conf\";"
+
+    settings_url TRANSCRIPTION "$TRANSCRIPTION_BASE_URL"
+    settings_url TWILIO "$TWILIO_BASE_URL"
+
+    TRANSCRIPTION_MODEL=${TRANSCRIPTION_MODEL:-whisper-1}
+    settings_secret TRANSCRIPTION transcription "${TRANSCRIPTION_API_KEY-}"
+    TRANSCRIPTION_AUTHORIZATION='""'
+
+    if [ -n "$TRANSCRIPTION_SECRET" ]; then
+        TRANSCRIPTION_AUTHORIZATION='"Bearer $transcription_key"'
+    fi
+
+    printf '%s:%s' "$TWILIO_ACCOUNT" "$(cat "$VOICE_VAR/keys/twilio.token")" \
+        | base64 -w 0 > "$VOICE_VAR/keys/twilio.basic"
+
+    TWILIO_SECRET="voice_secret \$twilio_basic \"$VOICE_VAR/keys/twilio.basic\";"
+    TWILIO_MEDIA=
+
+    # the stand-in's storage has its own name and port
+
+    if [ "$recorder" != null ]; then
+        TWILIO_MEDIA="voice_twilio_media $TWILIO_HOST /voice/media/;"
+    fi
+
+    settings_word TRANSCRIPTION_MODEL '[A-Za-z0-9._:/@-]+'
 }
 
 
@@ -351,9 +426,11 @@ settings_phone()
     jq -n --arg base "http://127.0.0.1:$VOICE_PORT" \
         --arg public_url "$VOICE_PUBLIC_URL" \
         --rawfile token "$VOICE_VAR/keys/twilio.token" \
-        --arg account "${TWILIO_ACCOUNT_SID:-AC00000000000000000000000000000001}" \
+        --arg account "$TWILIO_ACCOUNT" \
         --arg to "${TWILIO_PHONE_NUMBER:-+15005550009}" \
         --argjson captions "$captions" \
+        --argjson recorder "$recorder" \
+        --argjson transcription "$transcription" \
         '{$base, $public_url, token: ($token | rtrimstr("\n")), $account, $to,
-          from: "+15005550006", $captions}' > "$VOICE_VAR/phone.json"
+          from: "+15005550006", $captions, $recorder, $transcription}' > "$VOICE_VAR/phone.json"
 }
