@@ -461,7 +461,8 @@ sub misheard {
     fresh();
     is words(call('foreign', 'hello')), $again,
         'a storage that is not in the configuration';
-    ok logged(qr/at a place that no "voice_twilio_media" names/), 'is named';
+    ok logged(qr/is said to be at "127.0.0.1:\d+", which no "voice_twilio_med/),
+        'is named';
 }
 
 {

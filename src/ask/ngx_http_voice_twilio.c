@@ -467,6 +467,8 @@ ngx_http_voice_recording_host(ngx_http_voice_recording_ctx_t *ctx,
     p = location->data;
     last = p + location->len;
 
+    ngx_str_null(&host);
+
     if (location->len > 8
         && ngx_strncasecmp(p, (u_char *) "https://", 8) == 0)
     {
@@ -518,9 +520,8 @@ ngx_http_voice_recording_host(ngx_http_voice_recording_ctx_t *ctx,
 refused:
 
     ngx_log_error(NGX_LOG_ERR, ctx->pool->log, 0,
-                  "voice recording \"%V\" is said to be elsewhere, at a place "
-                  "that no \"voice_twilio_media\" names",
-                  &ctx->recording.sid);
+                  "voice recording \"%V\" is said to be at \"%V\", which no "
+                  "\"voice_twilio_media\" names", &ctx->recording.sid, &host);
 
     return NULL;
 }
