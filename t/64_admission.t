@@ -252,6 +252,13 @@ for my $n (0 .. $#cases) {
            qr{\[info\].*"/voice/llm_quota" is not asked for another}),
         'quota: the log says why';
 
+    # nobody is asked, and yet it is the fifth turn in a row that fails
+    $scene->call('poor', lines => [('hello') x 4, 'goodbye']);
+    is models(), '', 'quota: whoever comes';
+    is $scene->health->status, 503, 'quota: calls should go elsewhere';
+    $scene->call('', lines => ['hello', 'goodbye']);
+    is $scene->health->status, 200, 'until somebody answers';
+
     $speech->forget;
     $speech->arm({ match => { text => 'Welcome' },
                    fault => { preset => 'credits' } });
@@ -366,5 +373,52 @@ for my $n (0 .. $#cases) {
     is $_->read->status, 200, 'both are answered' for $one, $two;
     is models(), 'first first', 'by the same model';
 }
+
+{
+    # who hangs up in the queue is not asked for
+    my $held = $model->counters->{held};
+    my $one = $scene->line(variant => 'full');
+    my $two = $scene->line(variant => 'full');
+
+    $model->arm({ match => { text => 'slowly' },
+                  fault => { hold => 'header' } });
+    $model->forget;
+    $one->send($one->open, SpeechResult => 'slowly');
+    $model->wait_for('held', $held + 1);
+    $two->send($two->open, SpeechResult => 'hello');
+    $scene->health;
+    $two->other->post('status', CallStatus => 'completed');
+    is $two->read->status, 200, 'in the queue, the caller hangs up';
+    ok $edge->wait_for_log(qr/"\Q${\ $two->sid}\E" turn 1 is stopped/),
+        'the turn ends';
+    $model->release;
+    is $one->read->status, 200, 'the first one is answered';
+    is models(), 'first', 'the other one is not asked for';
+}
+
+{
+    # a reload meanwhile: the line is the same for old and new workers
+    my $held = $model->counters->{held};
+    my $one = $scene->line(variant => 'full');
+
+    $model->arm({ match => { text => 'slowly' },
+                  fault => { hold => 'header' } });
+    $model->forget;
+    $one->send($one->open, SpeechResult => 'slowly');
+    $model->wait_for('held', $held + 1);
+    ok $edge->reload, 'a reload meanwhile';
+
+    my $two = $scene->line(variant => 'full');
+
+    $two->send($two->open, SpeechResult => 'hello');
+    $scene->health;
+    is models(), 'first', 'the new worker waits for the old one';
+    $model->release;
+    is $_->read->status, 200, 'both are answered' for $one, $two;
+    $_->hang_up for $one, $two;
+    ok $edge->wait_for_old_workers, 'the old worker leaves';
+}
+
+ok $edge->finish, 'and the log is clean';
 
 done_testing();

@@ -100,6 +100,10 @@ ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat, ngx_str_t *body)
                       "voice model \"%V\" is not asked for another %Mms, as it "
                       "wished", &model->uri,
                       ngx_voice_gate_closed(chat->zone, &model->uri));
+
+        /* the same to who calls: health is to know */
+
+        ngx_voice_zone_spared(chat->zone, NGX_VOICE_MODEL);
         goto failed;
     }
 

@@ -362,3 +362,19 @@ ngx_voice_zone_provider(ngx_voice_zone_t *zone, ngx_uint_t provider,
 
     ngx_voice_zone_unlock(zone);
 }
+
+
+void
+ngx_voice_zone_spared(ngx_voice_zone_t *zone, ngx_uint_t provider)
+{
+    ngx_voice_provider_state_t  *p;
+
+    ngx_voice_zone_lock(zone);
+
+    p = &zone->sh->providers[provider];
+
+    p->failed = ngx_time();
+    p->failures++;
+
+    ngx_voice_zone_unlock(zone);
+}

@@ -176,5 +176,8 @@ void ngx_voice_zone_waiting(ngx_voice_zone_t *zone, ngx_uint_t notes,
 void ngx_voice_zone_provider(ngx_voice_zone_t *zone, ngx_uint_t provider,
     const char *cause);
 
+/* it was not asked, because it does not want to be: one more failure in a row */
+void ngx_voice_zone_spared(ngx_voice_zone_t *zone, ngx_uint_t provider);
+
 
 #endif /* _NGX_VOICE_ZONE_H_INCLUDED_ */
