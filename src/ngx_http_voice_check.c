@@ -33,14 +33,14 @@ static ngx_int_t ngx_http_voice_check_database(ngx_conf_t *cf,
     ngx_http_voice_main_conf_t *vmcf);
 static ngx_int_t ngx_http_voice_check_connections(ngx_conf_t *cf,
     ngx_http_voice_main_conf_t *vmcf);
+static ngx_int_t ngx_http_voice_check_routes(ngx_conf_t *cf,
+    ngx_http_voice_main_conf_t *vmcf);
 static ngx_int_t ngx_http_voice_check_webhook(ngx_conf_t *cf,
     ngx_http_voice_main_conf_t *vmcf, ngx_http_voice_place_t *place);
 static ngx_int_t ngx_http_voice_check_signature(ngx_conf_t *cf,
     ngx_http_voice_main_conf_t *vmcf, ngx_http_voice_place_t *place);
 static ngx_int_t ngx_http_voice_check_numbers(ngx_conf_t *cf,
     ngx_http_voice_main_conf_t *vmcf, ngx_http_voice_place_t *place);
-static ngx_voice_flow_t *ngx_http_voice_check_flow(
-    ngx_http_voice_main_conf_t *vmcf, ngx_str_t *name);
 static ngx_int_t ngx_http_voice_check_models(ngx_conf_t *cf,
     ngx_http_voice_main_conf_t *vmcf, ngx_http_voice_place_t *place);
 static ngx_int_t ngx_http_voice_check_listening(ngx_conf_t *cf,
@@ -74,7 +74,8 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
     }
 
     if (ngx_http_voice_check_database(cf, vmcf) != NGX_OK
-        || ngx_http_voice_check_connections(cf, vmcf) != NGX_OK)
+        || ngx_http_voice_check_connections(cf, vmcf) != NGX_OK
+        || ngx_http_voice_check_routes(cf, vmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -245,6 +246,36 @@ ngx_http_voice_check_connections(ngx_conf_t *cf,
 }
 
 
+/* a flow's routes, once all flows are known */
+
+static ngx_int_t
+ngx_http_voice_check_routes(ngx_conf_t *cf, ngx_http_voice_main_conf_t *vmcf)
+{
+    ngx_uint_t           i, k;
+    ngx_voice_flow_t   **flow;
+    ngx_voice_route_t   *route;
+
+    flow = vmcf->flows.elts;
+
+    for (i = 0; i < vmcf->flows.nelts; i++) {
+        route = flow[i]->routes.elts;
+
+        for (k = 0; k < flow[i]->routes.nelts; k++) {
+
+            if (ngx_voice_flow_find(&vmcf->flows, &route[k].to) == NULL) {
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "voice flow \"%V\": /routes/%ui/to is an "
+                              "unknown flow \"%V\"", &flow[i]->name, k,
+                              &route[k].to);
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_voice_check_webhook(ngx_conf_t *cf, ngx_http_voice_main_conf_t *vmcf,
     ngx_http_voice_place_t *place)
@@ -393,8 +424,8 @@ ngx_http_voice_check_numbers(ngx_conf_t *cf, ngx_http_voice_main_conf_t *vmcf,
             return NGX_ERROR;
         }
 
-        number[i].flow = ngx_http_voice_check_flow(vmcf,
-                                                   &number[i].flow_name);
+        number[i].flow = ngx_voice_flow_find(&vmcf->flows,
+                                             &number[i].flow_name);
 
         if (number[i].flow == NULL) {
             ngx_http_voice_check_error(cf, place,
@@ -405,26 +436,6 @@ ngx_http_voice_check_numbers(ngx_conf_t *cf, ngx_http_voice_main_conf_t *vmcf,
     }
 
     return NGX_OK;
-}
-
-
-static ngx_voice_flow_t *
-ngx_http_voice_check_flow(ngx_http_voice_main_conf_t *vmcf, ngx_str_t *name)
-{
-    ngx_uint_t          i;
-    ngx_voice_flow_t  **flow;
-
-    flow = vmcf->flows.elts;
-
-    for (i = 0; i < vmcf->flows.nelts; i++) {
-        if (flow[i]->name.len == name->len
-            && ngx_strncmp(flow[i]->name.data, name->data, name->len) == 0)
-        {
-            return flow[i];
-        }
-    }
-
-    return NULL;
 }
 
 

@@ -322,7 +322,73 @@ my @cases = (
         'ok' ],
     [ { '/busy' => { then => 1 } }, '/busy/then is an unknown key' ],
 
+    # routes, slots, tools and escalation
+    [ { '/routes' => [{ to => 'sales' }] }, 'ok' ],
+    [ { '/routes' => [{ to => 'sales', when => '\\bprice\\b', say => 'Yes.',
+                        description => 'what things cost' },
+                      { to => 'sales' }] }, 'ok' ],
+    [ { '/routes' => {} }, '/routes must be an array of up to 16 routes' ],
+    [ { '/routes' => [ map { { to => "f$_" } } 1 .. 17 ] },
+        '/routes must be an array of up to 16 routes' ],
+    [ { '/routes' => [{}] }, '/routes/0 lacks the required key "to"' ],
+    [ { '/routes' => [{ to => 'Sales' }] }, "/routes/0/to $form_name" ],
+    [ { '/routes' => [{ to => 'test' }] }, '/routes/0/to is the flow itself',
+        1 ],
+    [ { '/routes' => [{ to => 'sales', when => '' }] },
+        '/routes/0/when must not be empty' ],
+    [ { '/routes' => [{ to => 'sales', when => 'x*' }] },
+        '/routes/0/when matches an empty text, so it would match whatever '
+        . 'the caller says', 1 ],
+    [ { '/routes' => [{ to => 'sales', when => '(' }] },
+        '/routes/0/when is no pattern, at offset 1: missing closing '
+        . 'parenthesis', 1 ],
+    [ { '/routes' => [{ to => 'sales', description => '' }] },
+        '/routes/0/description must not be empty' ],
+    [ { '/routes' => [{ to => 'sales', say => '{{x}}' }] },
+        qq{/routes/0/say names "{{x}}", $known} ],
+    [ { '/routes' => [{ to => 'sales', do => 'human' }] },
+        '/routes/0/do is an unknown key' ],
+    [ { '/slots' => [{ name => 'budget' },
+                     { name => 'Size', description => 'in inches' }] }, 'ok' ],
+    [ { '/slots' => [{ description => 'x' }] },
+        '/slots/0 lacks the required key "name"' ],
+    [ { '/slots' => ['budget'] }, '/slots/0 must be an object' ],
+    [ { '/tools' => ['create_lead', 'end_call'] }, 'ok' ],
+    [ { '/tools' => [] }, 'ok' ],
+    [ { '/tools' => 'create_lead' },
+        '/tools must be an array of up to 32 names of tools' ],
+    [ { '/tools' => ['Create'] },
+        '/tools/0 must be the name of a tool such as "create_lead"' ],
+    [ { '/tools' => ['end_call', 'end_call'] }, '/tools/1 is there twice' ],
+    [ { '/tools' => ['route'] },
+        '/tools/0 is "route", which is there when the flow has /routes' ],
+    [ { '/tool_fillers' => ['I look.'] }, 'ok' ],
+    [ { '/tool_fillers' => [] },
+        '/tool_fillers must be an array of 1 to 8 lines' ],
+    [ { '/escalation' => { number => $number, hours => {
+            days => ['mon', 'sun'], from => '09:00', to => '24:00' } } },
+        'ok' ],
+    [ { '/escalation' => { number => '911' } },
+        "/escalation/number $form_number" ],
+    [ { '/escalation' => { hours => { days => ['mon'], from => '09:00' } } },
+        '/escalation/hours lacks the required key "to"' ],
+    ( map { [ { '/escalation' => { hours => { days => $_, from => '09:00',
+                                              to => '10:00' } } },
+              '/escalation/hours/days must be an array of some of "mon", '
+              . '"tue", "wed", "thu", "fri", "sat", "sun"' ] }
+          [], ['Monday'], ['mon', 1], 'mon' ),
+    ( map { [ { '/escalation' => { hours => { days => ['mon'], from => $_,
+                                              to => '24:00' } } },
+              '/escalation/hours/from must be a time such as "09:00"' ] }
+          '9:00', '09.00', '09:60', '25:00', '24:01', '09:000', 9, '::::' ),
+    [ { '/escalation' => { hours => { days => ['mon'], from => '10:00',
+                                      to => '10:00' } } },
+        '/escalation/hours/to must be later than from, on the same day', 1 ],
+
     # fallback and limits
+    [ { '/limits' => { rounds => 8 } }, 'ok' ],
+    [ { '/limits' => { rounds => 0 } },
+        '/limits/rounds must be a whole number between 1 and 8' ],
     [ { '/fallback' => { after => 11 } },
         '/fallback/after must be a whole number between 1 and 10' ],
     [ { '/fallback' => { say => '{{x}}' } },
@@ -421,6 +487,11 @@ my $flow = write_file('full', $json->encode(change({
         mode => 'whisper', delete_recordings => $true, speech_model => 'phone_call', profanity_filter => $true },
     '/keys' => { 0 => 'human', '#' => 'goodbye' },
     '/fallback' => { number => $number },
+    '/routes' => [{ to => 'sales', when => 'price', say => 'Yes.' }],
+    '/slots' => [{ name => 'size', description => 'in inches' }],
+    '/tools' => ['create_lead'],
+    '/escalation' => { hours => { days => ['sun', 'tue'], from => '09:30',
+                                  to => '24:00' } },
     '/rules' => [
         { when => '^(good)?bye\b', do => 'goodbye' },
         { when => 'operator|stra\x{df}e', do => 'human',
@@ -447,6 +518,12 @@ like($shown, qr/^listen\.mode=whisper$/m, 'whisper');
 like($shown, qr/^listen\.delete_recordings=1$/m, 'recordings are deleted');
 like($shown, qr/^rule=human say=One moment\.$/m, 'rule with a line');
 like($shown, qr/^key=# goodbye$/m, 'key');
+like($shown, qr/^route=sales\n when=price\n description=\n say=Yes\.$/m,
+    'route');
+like($shown, qr/^slot=size\n description=in inches$/m, 'slot');
+like($shown, qr/^tool=create_lead$/m, 'tool');
+like($shown, qr/^escalation\.days=5\nescalation\.from=570\n\S+\.to=1440$/m,
+    'hours');
 
 $shown = join "\n", run($check, '--show', $files[0]);
 

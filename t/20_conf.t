@@ -70,8 +70,8 @@ for my $name (qw(voice_webhook voice_audio voice_health)) {
 for my $name (qw(voice_public_url voice_account_sid voice_auth_token
                  voice_signature voice_llm voice_tts voice_filler_after
                  voice_first_token_timeout voice_token_timeout
-                 voice_speech_timeout voice_answer_within voice_max_turns
-                 voice_stt voice_twilio voice_recording_max_size
+                 voice_speech_timeout voice_tool_timeout voice_answer_within
+                 voice_max_turns voice_stt voice_twilio voice_recording_max_size
                  voice_transcription_timeout))
 {
     refused(qr/invalid number of arguments in "$name" directive/,
@@ -488,7 +488,7 @@ refused(qr/"voice_transcription_timeout" directive invalid value/,
 # times and bounds
 
 for my $name (qw(voice_filler_after voice_first_token_timeout
-                 voice_token_timeout voice_speech_timeout
+                 voice_token_timeout voice_speech_timeout voice_tool_timeout
                  voice_answer_within))
 {
     refused(qr/"$name" directive invalid value/, server($name => 'soon'));
@@ -538,7 +538,8 @@ for my $name (qw(voice_webhook voice_audio voice_health)) {
 
 my %nothing = map { $_ => undef } qw(voice_public_url voice_auth_token
     voice_llm voice_tts voice_filler_after voice_first_token_timeout
-    voice_token_timeout voice_speech_timeout voice_answer_within);
+    voice_token_timeout voice_speech_timeout voice_tool_timeout
+    voice_answer_within);
 my @bare = (webhook => undef, audio => undef, llm => undef, tts => undef);
 
 $edge->good_conf('only health', server(%nothing), place(@bare),

@@ -138,6 +138,7 @@ ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat, ngx_str_t *body)
     ctx->chat.prompt_tokens = -1;
     ctx->chat.completion_tokens = -1;
     ctx->chat.ncalls = 0;
+    ctx->chat.calling = 0;
 
     ask->data = ctx;
     ask->on_data = ngx_http_voice_chat_data;
@@ -275,6 +276,7 @@ ngx_http_voice_chat_event(void *data, ngx_str_t *event)
     if (d.nparts) {
         ngx_http_voice_chat_begun(ctx);
 
+        ctx->chat.calling = 1;
         ctx->cause = ngx_voice_chat_calls_add(&ctx->calls, &d);
 
         if (ctx->cause) {

@@ -69,6 +69,7 @@ struct ngx_http_voice_chat_s {
     ngx_int_t                    prompt_tokens;      /* -1: unknown */
     ngx_int_t                    completion_tokens;
     ngx_uint_t                   ncalls;
+    ngx_uint_t                   calling;      /* a call had begun */
     ngx_voice_chat_call_t       *calls;        /* of tools */
 };
 

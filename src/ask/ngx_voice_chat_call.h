@@ -27,7 +27,7 @@
 typedef struct {
     ngx_str_t             id;             /* may be empty */
     ngx_str_t             name;
-    ngx_str_t             arguments;      /* as it came: JSON, if all is well */
+    ngx_str_t             arguments;      /* JSON, if all is well */
 } ngx_voice_chat_call_t;
 
 

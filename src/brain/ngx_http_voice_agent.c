@@ -62,12 +62,7 @@ ngx_http_voice_agent_facts(ngx_http_voice_agent_t *agent,
     facts->called.data = call->to;
     facts->called.len = call->to_len;
 
-    if (call->known == NGX_VOICE_KNOWN_YES) {
-        ngx_gmtime(ngx_time() + call->offset, &tm);
-
-    } else {
-        ngx_localtime(ngx_time(), &tm);
-    }
+    ngx_http_voice_agent_clock(call, &tm);
 
     facts->weekday = ngx_http_voice_weekdays[tm.ngx_tm_wday];
 
@@ -82,6 +77,31 @@ ngx_http_voice_agent_facts(ngx_http_voice_agent_t *agent,
     facts->time.len = ngx_snprintf(buf->time, sizeof(buf->time), "%02d:%02d",
                                    tm.ngx_tm_hour, tm.ngx_tm_min)
                       - buf->time;
+}
+
+
+void
+ngx_http_voice_agent_clock(ngx_voice_call_view_t *call, ngx_tm_t *tm)
+{
+    if (call->known == NGX_VOICE_KNOWN_YES) {
+        ngx_gmtime(ngx_time() + call->offset, tm);
+
+    } else {
+        ngx_localtime(ngx_time(), tm);
+    }
+}
+
+
+void
+ngx_http_voice_agent_flow(ngx_http_voice_agent_t *agent,
+    ngx_voice_flow_t *flow)
+{
+    agent->flow = flow;
+
+    agent->profile.voice = agent->voice.len ? agent->voice : flow->voice.id;
+    agent->profile.model = flow->voice.model;
+    agent->profile.format = flow->voice.format;
+    agent->profile.settings = flow->voice.settings;
 }
 
 

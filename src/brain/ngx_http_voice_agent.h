@@ -42,6 +42,7 @@ typedef struct {
 
 typedef struct {
     ngx_voice_flow_t        *flow;
+    ngx_array_t             *flows;     /* of ngx_voice_flow_t * */
     ngx_voice_zone_t        *zone;
     ngx_http_conf_ctx_t     *ctx;
     ngx_array_t             *models;    /* of ngx_http_voice_model_t */
@@ -51,11 +52,13 @@ typedef struct {
     ngx_str_t                given;     /* the number's words, JSON */
     ngx_http_voice_speech_t  speech;    /* uri.len is 0: <Say> only */
     ngx_voice_profile_t      profile;
+    ngx_str_t                voice;     /* the number's; empty: the flow's */
     ngx_http_voice_stt_t    *stt;
     ngx_http_voice_twilio_t *twilio;
     ngx_msec_t               transcription_timeout;
     ngx_msec_t               first_token_timeout;
     ngx_msec_t               token_timeout;
+    ngx_msec_t               tool_timeout;
 } ngx_http_voice_agent_t;
 
 
@@ -74,6 +77,13 @@ typedef struct {
 void ngx_http_voice_agent_facts(ngx_http_voice_agent_t *agent,
     ngx_voice_call_view_t *call, ngx_voice_facts_t *facts,
     ngx_http_voice_facts_buf_t *buf);
+
+/* the clock that is meant by times in this call */
+void ngx_http_voice_agent_clock(ngx_voice_call_view_t *call, ngx_tm_t *tm);
+
+/* the agent has this flow from now on, and its voice */
+void ngx_http_voice_agent_flow(ngx_http_voice_agent_t *agent,
+    ngx_voice_flow_t *flow);
 
 /* whether words can be played at all; if not they are left to <Say> */
 ngx_uint_t ngx_http_voice_agent_speaks(ngx_http_voice_agent_t *agent);

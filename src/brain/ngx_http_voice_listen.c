@@ -10,6 +10,7 @@
 
 #include "ngx_http_voice_listen.h"
 #include "ngx_http_voice_note.h"
+#include "ngx_http_voice_route.h"
 #include "ngx_http_voice_turn.h"
 #include "../call/ngx_voice_wait.h"
 
@@ -250,6 +251,9 @@ ngx_http_voice_listen_words(ngx_http_voice_listen_t *listen,
         return;
     }
 
+    ngx_http_voice_route_words(agent, &listen->call, &words, listen->pool,
+                               listen->log);
+
     ngx_http_voice_listen_end(listen, NGX_VOICE_ANSWER_RUNNING, 0);
 }
 
@@ -313,7 +317,7 @@ ngx_http_voice_listen_end(ngx_http_voice_listen_t *listen,
                                  &listen->account, &listen->recording);
 
     if (rc == NGX_OK && state == NGX_VOICE_ANSWER_RUNNING) {
-        (void) ngx_http_voice_turn_start(&listen->agent, &listen->call);
+        (void) ngx_http_voice_turn_start(&listen->agent, &listen->call, 0);
     }
 
     ngx_http_voice_listen_free(listen);

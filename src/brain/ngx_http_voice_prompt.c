@@ -19,10 +19,20 @@
 
 static ngx_int_t ngx_http_voice_prompt_messages(cJSON *root,
     ngx_http_voice_agent_t *agent, ngx_voice_call_view_t *call,
-    ngx_str_t *said, ngx_pool_t *pool);
+    ngx_str_t *said, size_t since, cJSON *tools, ngx_pool_t *pool);
+static ngx_int_t ngx_http_voice_prompt_tools(cJSON *messages,
+    ngx_voice_said_t *said, ngx_uint_t n, ngx_str_t *words, ngx_pool_t *pool);
+static ngx_int_t ngx_http_voice_prompt_call(cJSON *calls, cJSON *entry,
+    const char *id);
+static ngx_int_t ngx_http_voice_prompt_result(cJSON *messages, cJSON *entry,
+    const char *id);
+static cJSON *ngx_http_voice_prompt_message(cJSON *messages,
+    const char *role);
+static ngx_int_t ngx_http_voice_prompt_duties(ngx_http_voice_agent_t *agent,
+    cJSON *tools, ngx_pool_t *pool, ngx_str_t *text);
 static ngx_int_t ngx_http_voice_prompt_system(cJSON *messages,
     ngx_http_voice_agent_t *agent, ngx_voice_call_view_t *call,
-    ngx_pool_t *pool);
+    cJSON *tools, ngx_pool_t *pool);
 static ngx_int_t ngx_http_voice_prompt_caller(cJSON *messages,
     ngx_http_voice_agent_t *agent, ngx_pool_t *pool);
 static ngx_int_t ngx_http_voice_prompt_cut(ngx_str_t *text,
@@ -45,7 +55,8 @@ ngx_http_voice_prompt_model(ngx_http_voice_agent_t *agent,
 ngx_int_t
 ngx_http_voice_prompt(ngx_http_voice_agent_t *agent,
     ngx_http_voice_model_t *model, ngx_voice_call_view_t *call,
-    ngx_str_t *said, ngx_pool_t *pool, ngx_str_t *body)
+    ngx_str_t *said, size_t since, cJSON *tools, ngx_pool_t *pool,
+    ngx_str_t *body)
 {
     char                    *text;
     cJSON                   *root, *options;
@@ -64,8 +75,11 @@ ngx_http_voice_prompt(ngx_http_voice_agent_t *agent,
     }
 
     if (ngx_http_voice_prompt_string(root, "model", name, pool) != NGX_OK
-        || ngx_http_voice_prompt_messages(root, agent, call, said, pool)
+        || ngx_http_voice_prompt_messages(root, agent, call, said, since,
+                                          tools, pool)
            != NGX_OK
+        || (cJSON_GetArraySize(tools)
+            && !cJSON_AddItemReferenceToObject(root, "tools", tools))
         || cJSON_AddTrueToObject(root, "stream") == NULL)
     {
         goto done;
@@ -128,15 +142,17 @@ done:
 
 static ngx_int_t
 ngx_http_voice_prompt_messages(cJSON *root, ngx_http_voice_agent_t *agent,
-    ngx_voice_call_view_t *call, ngx_str_t *said, ngx_pool_t *pool)
+    ngx_voice_call_view_t *call, ngx_str_t *said, size_t since, cJSON *tools,
+    ngx_pool_t *pool)
 {
     static ngx_str_t  resume = ngx_string(
         "You have already spoken the words above. Go on from there without "
         "repeating any of them.");
 
     cJSON             *messages;
-    ngx_str_t          sid, copy;
-    ngx_uint_t         i, n;
+    ngx_int_t          rc;
+    ngx_str_t          sid, before, after;
+    ngx_uint_t         i, k, n;
     ngx_voice_said_t  *history;
 
     messages = cJSON_AddArrayToObject(root, "messages");
@@ -144,7 +160,9 @@ ngx_http_voice_prompt_messages(cJSON *root, ngx_http_voice_agent_t *agent,
         return NGX_ERROR;
     }
 
-    if (ngx_http_voice_prompt_system(messages, agent, call, pool) != NGX_OK) {
+    if (ngx_http_voice_prompt_system(messages, agent, call, tools, pool)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -154,17 +172,17 @@ ngx_http_voice_prompt_messages(cJSON *root, ngx_http_voice_agent_t *agent,
         return NGX_ERROR;
     }
 
-    /* said lies in the buffer that the history is copied to */
-
-    copy.len = said->len;
-    copy.data = ngx_pstrdup(pool, said);
-
     history = ngx_palloc(pool, NGX_HTTP_VOICE_PROMPT_SAID
                                * sizeof(ngx_voice_said_t));
-
-    if (copy.data == NULL || history == NULL) {
+    if (history == NULL) {
         return NGX_ERROR;
     }
+
+    before.data = said->data;
+    before.len = since;
+
+    after.data = said->data + since;
+    after.len = said->len - since;
 
     sid.data = call->sid;
     sid.len = NGX_VOICE_SID_LEN;
@@ -172,7 +190,8 @@ ngx_http_voice_prompt_messages(cJSON *root, ngx_http_voice_agent_t *agent,
     n = ngx_voice_call_history(agent->zone, &sid, history,
                                NGX_HTTP_VOICE_PROMPT_SAID);
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n; i = k) {
+        k = i + 1;
 
         if (history[i].estimated
             && ngx_http_voice_prompt_cut(&history[i].text, pool) != NGX_OK)
@@ -180,20 +199,38 @@ ngx_http_voice_prompt_messages(cJSON *root, ngx_http_voice_agent_t *agent,
             return NGX_ERROR;
         }
 
-        if (ngx_http_voice_prompt_add(messages,
+        if (history[i].role != NGX_VOICE_ROLE_TOOL) {
+            rc = ngx_http_voice_prompt_add(messages,
                            (history[i].role == NGX_VOICE_ROLE_USER)
-                           ? "user" : "assistant", &history[i].text, pool)
-            != NGX_OK)
-        {
+                           ? "user" : "assistant", &history[i].text, pool);
+
+        } else {
+            while (k < n && history[k].role == NGX_VOICE_ROLE_TOOL
+                   && history[k].turn == history[i].turn)
+            {
+                k++;
+            }
+
+            rc = ngx_http_voice_prompt_tools(messages, &history[i], k - i,
+                           (history[i].turn == call->turn) ? &before : NULL,
+                           pool);
+        }
+
+        if (rc != NGX_OK) {
             return NGX_ERROR;
         }
     }
 
-    if (copy.len == 0) {
+    while (after.len && after.data[0] == ' ') {
+        after.data++;
+        after.len--;
+    }
+
+    if (after.len == 0) {
         return NGX_OK;
     }
 
-    if (ngx_http_voice_prompt_add(messages, "assistant", &copy, pool)
+    if (ngx_http_voice_prompt_add(messages, "assistant", &after, pool)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -203,13 +240,191 @@ ngx_http_voice_prompt_messages(cJSON *root, ngx_http_voice_agent_t *agent,
 }
 
 
+/*
+ * The tools of a turn: calls of one round in one message, as they came, then
+ * their results.  words are what was spoken until the last round, if that is
+ * in the turn that is being answered; elsewhere they stand in the answer.
+ */
+
+static ngx_int_t
+ngx_http_voice_prompt_tools(cJSON *messages, ngx_voice_said_t *said,
+    ngx_uint_t n, ngx_str_t *words, ngx_pool_t *pool)
+{
+    char        id[2 * NGX_INT_T_LEN + sizeof("call__")];
+    cJSON      *entry, *number, *message, *calls;
+    ngx_int_t   rc, round, last;
+    ngx_uint_t  i, k, m;
+    cJSON     **entries;
+
+    entries = ngx_pcalloc(pool, n * sizeof(cJSON *));
+    if (entries == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = NGX_ERROR;
+    last = 0;
+
+    for (i = 0; i < n; i++) {
+        entries[i] = cJSON_ParseWithLength((char *) said[i].text.data,
+                                           said[i].text.len);
+        if (entries[i] == NULL) {
+            goto done;
+        }
+
+        number = cJSON_GetObjectItemCaseSensitive(entries[i], "round");
+        last = cJSON_IsNumber(number) ? number->valueint : 0;
+    }
+
+    for (i = 0; i < n; i = k) {
+        number = cJSON_GetObjectItemCaseSensitive(entries[i], "round");
+        round = cJSON_IsNumber(number) ? number->valueint : 0;
+
+        message = ngx_http_voice_prompt_message(messages, "assistant");
+        if (message == NULL) {
+            goto done;
+        }
+
+        if (words && words->len && round == last) {
+            if (ngx_http_voice_prompt_string(message, "content", words, pool)
+                != NGX_OK)
+            {
+                goto done;
+            }
+
+        } else if (cJSON_AddNullToObject(message, "content") == NULL) {
+            goto done;
+        }
+
+        calls = cJSON_AddArrayToObject(message, "tool_calls");
+        if (calls == NULL) {
+            goto done;
+        }
+
+        for (k = i; k < n; k++) {
+            entry = entries[k];
+            number = cJSON_GetObjectItemCaseSensitive(entry, "round");
+
+            if ((cJSON_IsNumber(number) ? number->valueint : 0) != round) {
+                break;
+            }
+
+            *ngx_sprintf((u_char *) id, "call_%ui_%ui", said[k].turn,
+                         said[k].number) = '\0';
+
+            if (ngx_http_voice_prompt_call(calls, entry, id) != NGX_OK) {
+                goto done;
+            }
+        }
+
+        for (m = i; m < k; m++) {
+            *ngx_sprintf((u_char *) id, "call_%ui_%ui", said[m].turn,
+                         said[m].number) = '\0';
+
+            if (ngx_http_voice_prompt_result(messages, entries[m], id)
+                != NGX_OK)
+            {
+                goto done;
+            }
+        }
+    }
+
+    rc = NGX_OK;
+
+done:
+
+    for (i = 0; i < n; i++) {
+        cJSON_Delete(entries[i]);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_voice_prompt_call(cJSON *calls, cJSON *entry, const char *id)
+{
+    char       *text;
+    cJSON      *call, *function, *name;
+    ngx_int_t   rc;
+
+    name = cJSON_GetObjectItemCaseSensitive(entry, "name");
+
+    call = cJSON_CreateObject();
+    if (call == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (!cJSON_AddItemToArray(calls, call)) {
+        cJSON_Delete(call);
+        return NGX_ERROR;
+    }
+
+    if (cJSON_AddStringToObject(call, "id", id) == NULL
+        || cJSON_AddStringToObject(call, "type", "function") == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    function = cJSON_AddObjectToObject(call, "function");
+
+    if (function == NULL
+        || cJSON_AddStringToObject(function, "name",
+                              cJSON_IsString(name) ? name->valuestring : "_")
+           == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    text = cJSON_PrintUnformatted(
+                      cJSON_GetObjectItemCaseSensitive(entry, "arguments"));
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = cJSON_AddStringToObject(function, "arguments", text) ? NGX_OK
+                                                              : NGX_ERROR;
+    cJSON_free(text);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_voice_prompt_result(cJSON *messages, cJSON *entry, const char *id)
+{
+    char       *text;
+    cJSON      *message;
+    ngx_int_t   rc;
+
+    message = ngx_http_voice_prompt_message(messages, "tool");
+
+    if (message == NULL
+        || cJSON_AddStringToObject(message, "tool_call_id", id) == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    text = cJSON_PrintUnformatted(
+                      cJSON_GetObjectItemCaseSensitive(entry, "result"));
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = cJSON_AddStringToObject(message, "content", text) ? NGX_OK
+                                                           : NGX_ERROR;
+    cJSON_free(text);
+
+    return rc;
+}
+
+
 static ngx_int_t
 ngx_http_voice_prompt_system(cJSON *messages, ngx_http_voice_agent_t *agent,
-    ngx_voice_call_view_t *call, ngx_pool_t *pool)
+    ngx_voice_call_view_t *call, cJSON *tools, ngx_pool_t *pool)
 {
     u_char                      *p;
     size_t                       len;
-    ngx_str_t                    prompt, text, language;
+    ngx_str_t                    prompt, duties, text, language;
     ngx_voice_facts_t            facts;
     ngx_http_voice_facts_buf_t   buf;
 
@@ -218,7 +433,9 @@ ngx_http_voice_prompt_system(cJSON *messages, ngx_http_voice_agent_t *agent,
     ngx_http_voice_agent_facts(agent, call, &facts, &buf);
 
     if (ngx_voice_line_render(&agent->flow->prompt, pool, &facts, &prompt)
-        != NGX_OK)
+        != NGX_OK
+        || ngx_http_voice_prompt_duties(agent, tools, pool, &duties)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -232,18 +449,19 @@ ngx_http_voice_prompt_system(cJSON *messages, ngx_http_voice_agent_t *agent,
 
     len = sizeof("\n\nThis is a telephone call. Language: . Now: , , . "
                  "Caller's number: . Number called: .") - 1
-          + prompt.len + language.len + facts.weekday.len + facts.date.len
-          + facts.time.len + facts.caller.len + facts.called.len;
+          + prompt.len + duties.len + language.len + facts.weekday.len
+          + facts.date.len + facts.time.len + facts.caller.len
+          + facts.called.len;
 
     text.data = ngx_pnalloc(pool, len);
     if (text.data == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_sprintf(text.data, "%V\n\nThis is a telephone call. "
+    p = ngx_sprintf(text.data, "%V%V\n\nThis is a telephone call. "
                     "Language: %V. Now: %V, %V, %V. "
                     "Caller's number: %V. Number called: %V.",
-                    &prompt, &language, &facts.weekday, &facts.date,
+                    &prompt, &duties, &language, &facts.weekday, &facts.date,
                     &facts.time, &facts.caller, &facts.called);
 
     text.len = p - text.data;
@@ -322,27 +540,96 @@ ngx_http_voice_prompt_cut(ngx_str_t *text, ngx_pool_t *pool)
 }
 
 
+/* what the flow wants to find out, and what may be said of tools */
+
+static ngx_int_t
+ngx_http_voice_prompt_duties(ngx_http_voice_agent_t *agent, cJSON *tools,
+    ngx_pool_t *pool, ngx_str_t *text)
+{
+    u_char            *p;
+    size_t             len;
+    ngx_uint_t         i;
+    ngx_array_t       *slots;
+    ngx_voice_slot_t  *slot;
+
+    static ngx_str_t  wanted = ngx_string(
+        "\n\nFind out in the course of the conversation, one thing at a time, "
+        "what of this you do not know yet. Do not ask for what the caller has "
+        "said or what stands here.");
+    static ngx_str_t  honest = ngx_string(
+        "\n\nSay that something has been done only when the result of a tool "
+        "says so. If a result says that something is queued, say that it has "
+        "been noted.");
+
+    slots = &agent->flow->slots;
+    slot = slots->elts;
+
+    len = wanted.len + honest.len;
+
+    for (i = 0; i < slots->nelts; i++) {
+        len += sizeof("\n- : ") + slot[i].name.len
+               + slot[i].description.len;
+    }
+
+    text->data = ngx_pnalloc(pool, len);
+    if (text->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = text->data;
+
+    if (slots->nelts) {
+        p = ngx_cpymem(p, wanted.data, wanted.len);
+    }
+
+    for (i = 0; i < slots->nelts; i++) {
+        p = ngx_sprintf(p, "\n- %V%s%V", &slot[i].name,
+                        slot[i].description.len ? ": " : "",
+                        &slot[i].description);
+    }
+
+    if (cJSON_GetArraySize(tools)) {
+        p = ngx_cpymem(p, honest.data, honest.len);
+    }
+
+    text->len = p - text->data;
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_voice_prompt_add(cJSON *messages, const char *role, ngx_str_t *text,
     ngx_pool_t *pool)
 {
     cJSON  *message;
 
-    message = cJSON_CreateObject();
+    message = ngx_http_voice_prompt_message(messages, role);
+
     if (message == NULL) {
         return NGX_ERROR;
     }
 
+    return ngx_http_voice_prompt_string(message, "content", text, pool);
+}
+
+
+static cJSON *
+ngx_http_voice_prompt_message(cJSON *messages, const char *role)
+{
+    cJSON  *message;
+
+    message = cJSON_CreateObject();
+    if (message == NULL) {
+        return NULL;
+    }
+
     if (!cJSON_AddItemToArray(messages, message)) {
         cJSON_Delete(message);
-        return NGX_ERROR;
+        return NULL;
     }
 
-    if (cJSON_AddStringToObject(message, "role", role) == NULL) {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_voice_prompt_string(message, "content", text, pool);
+    return cJSON_AddStringToObject(message, "role", role) ? message : NULL;
 }
 
 

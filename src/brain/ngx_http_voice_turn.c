@@ -11,6 +11,8 @@
 #include "ngx_http_voice_turn.h"
 #include "ngx_http_voice_context.h"
 #include "ngx_http_voice_prompt.h"
+#include "ngx_http_voice_round.h"
+#include "ngx_http_voice_route.h"
 #include "../call/ngx_voice_wait.h"
 #include "../wire/ngx_voice_sentence.h"
 #include "../wire/ngx_voice_text.h"
@@ -32,7 +34,8 @@ typedef struct {
     ngx_voice_call_view_t         call;
     ngx_str_t                     sid;
     ngx_uint_t                    turn;
-    ngx_str_t                     said;     /* before we took over */
+    ngx_str_t                     said;     /* before this request */
+    size_t                        since;    /* of it after the last tool */
 
     ngx_http_voice_chat_t        *chat;
     ngx_uint_t                    model;    /* which one is asked */
@@ -43,14 +46,21 @@ typedef struct {
     ngx_event_t                   event;
     ngx_voice_waiter_t            waiter;
 
+    cJSON                        *tools;    /* what is offered */
+    ngx_http_voice_round_t        round;
+
     ngx_uint_t                    published;
-    size_t                        size;     /* bytes of the answer */
+    ngx_uint_t                    fresh;    /* of this request */
+    size_t                        size;     /* bytes of its text */
 
     unsigned                      over:1;   /* no more is wanted */
+    unsigned                      answered:1;  /* by who began the turn */
 } ngx_http_voice_turn_t;
 
 
+static ngx_int_t ngx_http_voice_turn_said(ngx_http_voice_turn_t *turn);
 static ngx_int_t ngx_http_voice_turn_ask(ngx_http_voice_turn_t *turn);
+static ngx_int_t ngx_http_voice_turn_offer(ngx_http_voice_turn_t *turn);
 static ngx_int_t ngx_http_voice_turn_text(void *data, ngx_str_t *text);
 static ngx_int_t ngx_http_voice_turn_piece(void *data, ngx_str_t *piece);
 static ngx_uint_t ngx_http_voice_turn_wordless(ngx_str_t *text);
@@ -58,6 +68,11 @@ static void ngx_http_voice_turn_event(ngx_event_t *ev);
 static void ngx_http_voice_turn_news(ngx_event_t *ev);
 static void ngx_http_voice_turn_stop(ngx_http_voice_turn_t *turn);
 static ngx_int_t ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn);
+static void ngx_http_voice_turn_afresh(ngx_http_voice_turn_t *turn,
+    ngx_uint_t hurry);
+static void ngx_http_voice_turn_act(ngx_http_voice_turn_t *turn,
+    ngx_http_voice_chat_t *chat);
+static void ngx_http_voice_turn_acted(void *data);
 static void ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
     const char *cause);
 static void ngx_http_voice_turn_lost(void *data);
@@ -68,10 +83,10 @@ static void ngx_http_voice_turn_free(ngx_http_voice_turn_t *turn);
 
 ngx_int_t
 ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
-    ngx_voice_call_view_t *call)
+    ngx_voice_call_view_t *call, ngx_uint_t begun)
 {
     u_char                 *buf;
-    ngx_str_t               sid, said;
+    ngx_str_t               sid, none;
     ngx_pool_t             *pool;
     ngx_http_voice_turn_t  *turn;
 
@@ -110,27 +125,27 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
                                                           &turn->sid, pool);
     }
 
-    ngx_voice_answer_text(agent->zone, &turn->sid, turn->turn, &said);
+    turn->round.data = turn;
+    turn->round.done = ngx_http_voice_turn_acted;
+    turn->round.agent = &turn->agent;
+    turn->round.call = &turn->call;
+    turn->round.pool = pool;
+    turn->round.log = turn->log;
 
-    turn->said.len = said.len;
-    turn->said.data = ngx_pstrdup(pool, &said);
+    turn->sentence.buf = buf;
 
-    if (turn->said.data == NULL
-        || ngx_http_voice_agent_redact(agent, &turn->said, pool, turn->log)
-           != NGX_OK)
+    if (ngx_http_voice_turn_said(turn) != NGX_OK
+        || ngx_http_voice_round_init(&turn->round) != NGX_OK)
     {
         ngx_http_voice_turn_end(turn, 0);
         return NGX_ERROR;
     }
 
+    turn->answered = begun && (turn->said.len > turn->since);
+
     /* where something was spoken already, nothing has to be hurried */
 
-    ngx_voice_sentence_init(&turn->sentence, buf,
-                            2 * NGX_HTTP_VOICE_PIECE_MAX,
-                            said.len ? NGX_HTTP_VOICE_PIECE_MIN
-                                     : NGX_HTTP_VOICE_PIECE_FIRST,
-                            NGX_HTTP_VOICE_PIECE_MIN,
-                            NGX_HTTP_VOICE_PIECE_MAX);
+    ngx_http_voice_turn_afresh(turn, turn->said.len == 0);
 
     if (ngx_http_voice_turn_ask(turn) != NGX_OK) {
         ngx_http_voice_turn_end(turn, 0);
@@ -148,13 +163,61 @@ failed:
     sid.data = call->sid;
     sid.len = NGX_VOICE_SID_LEN;
 
-    ngx_str_null(&said);
+    ngx_str_null(&none);
 
     (void) ngx_voice_answer_end(agent->zone, &sid, call->turn, 0,
-                                agent->redact ? &said : NULL,
+                                agent->redact ? &none : NULL,
                                 agent->flow->limits.history, ngx_cycle->log);
 
     return NGX_ERROR;
+}
+
+
+/* what has been spoken of the answer, as the model may see it */
+
+static ngx_int_t
+ngx_http_voice_turn_said(ngx_http_voice_turn_t *turn)
+{
+    size_t      since;
+    ngx_str_t   text, before, after;
+
+    ngx_voice_answer_text(turn->agent.zone, &turn->sid, turn->turn, &text,
+                          &since);
+
+    before.len = since;
+    before.data = ngx_pnalloc(turn->pool, text.len + 1);
+
+    if (before.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(before.data, text.data, text.len);
+
+    after.data = before.data + since;
+    after.len = text.len - since;
+
+    if (ngx_http_voice_agent_redact(&turn->agent, &before, turn->pool,
+                                    turn->log)
+        != NGX_OK
+        || ngx_http_voice_agent_redact(&turn->agent, &after, turn->pool,
+                                       turn->log)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    turn->since = before.len;
+    turn->said.len = before.len + after.len;
+    turn->said.data = ngx_pnalloc(turn->pool, turn->said.len + 1);
+
+    if (turn->said.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(ngx_cpymem(turn->said.data, before.data, before.len),
+               after.data, after.len);
+
+    return NGX_OK;
 }
 
 
@@ -165,6 +228,10 @@ ngx_http_voice_turn_ask(ngx_http_voice_turn_t *turn)
     ngx_http_voice_chat_t    chat;
     ngx_http_voice_model_t  *model;
 
+    if (ngx_http_voice_turn_offer(turn) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     for ( /* void */ ; turn->model < turn->agent.models->nelts;
          turn->model++)
     {
@@ -172,7 +239,8 @@ ngx_http_voice_turn_ask(ngx_http_voice_turn_t *turn)
         model += turn->model;
 
         if (ngx_http_voice_prompt(&turn->agent, model, &turn->call,
-                                  &turn->said, turn->pool, &body)
+                                  &turn->said, turn->since, turn->tools,
+                                  turn->pool, &body)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -199,6 +267,26 @@ ngx_http_voice_turn_ask(ngx_http_voice_turn_t *turn)
     }
 
     return NGX_ERROR;
+}
+
+
+/* what may be called next: nothing once there were enough rounds */
+
+static ngx_int_t
+ngx_http_voice_turn_offer(ngx_http_voice_turn_t *turn)
+{
+    cJSON_Delete(turn->tools);
+    turn->tools = NULL;
+
+    if (turn->round.after != NGX_VOICE_AFTER_LISTEN
+        || turn->round.number >= turn->agent.flow->limits.rounds)
+    {
+        return NGX_OK;
+    }
+
+    turn->tools = ngx_http_voice_offer(&turn->agent, turn->pool);
+
+    return turn->tools ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -304,8 +392,10 @@ ngx_http_voice_turn_event(ngx_event_t *ev)
 
     default: /* NGX_ERROR: the answer has no room for more */
 
-        ngx_http_voice_chat_abort(turn->chat);
-        ngx_http_voice_turn_end(turn, turn->published != 0);
+        if (turn->chat) {
+            ngx_http_voice_chat_abort(turn->chat);
+            ngx_http_voice_turn_end(turn, turn->fresh != 0);
+        }
     }
 }
 
@@ -319,7 +409,9 @@ ngx_http_voice_turn_news(ngx_event_t *ev)
 
     turn = ev->data;
 
-    if (!ngx_voice_answer_mine(turn->agent.zone, &turn->sid, turn->turn)) {
+    if (!turn->round.stopped
+        && !ngx_voice_answer_mine(turn->agent.zone, &turn->sid, turn->turn))
+    {
         ngx_http_voice_turn_stop(turn);
     }
 }
@@ -334,7 +426,18 @@ ngx_http_voice_turn_stop(ngx_http_voice_turn_t *turn)
                   "voice call \"%V\" turn %ui is stopped, nobody waits for "
                   "its answer", &turn->sid, turn->turn);
 
-    ngx_http_voice_chat_abort(turn->chat);
+    if (turn->chat) {
+        ngx_http_voice_chat_abort(turn->chat);
+    }
+
+    if (turn->round.busy) {
+
+        /* what happens now is still noted */
+
+        turn->round.stopped = 1;
+        return;
+    }
+
     ngx_http_voice_turn_free(turn);
 }
 
@@ -367,9 +470,87 @@ ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
         }
 
         turn->published++;
+        turn->fresh++;
     }
 
     return NGX_OK;
+}
+
+
+/* before each request but those that go on with an answer */
+
+static void
+ngx_http_voice_turn_afresh(ngx_http_voice_turn_t *turn, ngx_uint_t hurry)
+{
+    turn->pieces = NULL;
+    turn->last = &turn->pieces;
+    turn->fresh = 0;
+    turn->size = 0;
+    turn->over = 0;
+
+    ngx_voice_sentence_init(&turn->sentence, turn->sentence.buf,
+                            2 * NGX_HTTP_VOICE_PIECE_MAX,
+                            hurry ? NGX_HTTP_VOICE_PIECE_FIRST
+                                  : NGX_HTTP_VOICE_PIECE_MIN,
+                            NGX_HTTP_VOICE_PIECE_MIN,
+                            NGX_HTTP_VOICE_PIECE_MAX);
+}
+
+
+/* the model wants to know or to do something before it goes on */
+
+static void
+ngx_http_voice_turn_act(ngx_http_voice_turn_t *turn,
+    ngx_http_voice_chat_t *chat)
+{
+    ngx_voice_answer_busy(turn->agent.zone, &turn->sid, turn->turn,
+                          turn->log);
+
+    switch (ngx_http_voice_round_run(&turn->round, turn->tools, chat->calls,
+                                     chat->ncalls))
+    {
+
+    case NGX_AGAIN:
+        return;
+
+    case NGX_OK:
+        ngx_http_voice_turn_acted(turn);
+        return;
+
+    default: /* NGX_ERROR */
+        ngx_http_voice_turn_end(turn, 0);
+    }
+}
+
+
+static void
+ngx_http_voice_turn_acted(void *data)
+{
+    ngx_http_voice_turn_t *turn = data;
+
+    if (turn->round.stopped) {
+        ngx_http_voice_turn_free(turn);
+        return;
+    }
+
+    if (turn->round.flow) {
+        ngx_http_voice_route_to(&turn->agent, &turn->call, turn->round.flow);
+    }
+
+    /* after a goodbye, or before a human, there is nothing to be added */
+
+    if (turn->round.over && turn->round.after != NGX_VOICE_AFTER_LISTEN) {
+        ngx_http_voice_turn_end(turn, 1);
+        return;
+    }
+
+    ngx_http_voice_turn_afresh(turn, 1);
+
+    if (ngx_http_voice_turn_said(turn) != NGX_OK
+        || ngx_http_voice_turn_ask(turn) != NGX_OK)
+    {
+        ngx_http_voice_turn_end(turn, 0);
+    }
 }
 
 
@@ -400,7 +581,19 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
         return;
     }
 
-    if (turn->published == 0) {
+    if (cause == NULL && chat->ncalls) {
+        ngx_http_voice_turn_act(turn, chat);
+        return;
+    }
+
+    if (cause && chat->calling) {
+
+        /* words that led up to a call are no answer without it */
+
+        turn->fresh = 0;
+    }
+
+    if (turn->fresh == 0 && turn->round.after == NGX_VOICE_AFTER_LISTEN) {
 
         if (cause == NULL) {
             ngx_log_error(NGX_LOG_ERR, turn->log, 0,
@@ -410,23 +603,17 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
 
         /* the next one in the order of preference, and nothing of this one */
 
-        turn->pieces = NULL;
-        turn->last = &turn->pieces;
-        turn->size = 0;
-        turn->over = 0;
-
-        ngx_voice_sentence_init(&turn->sentence, turn->sentence.buf,
-                                turn->sentence.size,
-                                turn->sentence.first_min, turn->sentence.min,
-                                turn->sentence.max);
+        ngx_http_voice_turn_afresh(turn, turn->published == 0);
         turn->model++;
 
-        if (ngx_http_voice_turn_ask(turn) == NGX_OK) {
+        if (ngx_http_voice_turn_said(turn) == NGX_OK
+            && ngx_http_voice_turn_ask(turn) == NGX_OK)
+        {
             return;
         }
     }
 
-    if (turn->published) {
+    if (turn->fresh) {
         model = ngx_http_voice_prompt_model(&turn->agent, chat->model);
 
         ngx_log_error(NGX_LOG_INFO, turn->log, 0,
@@ -439,7 +626,7 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
                       chat->completion_tokens);
     }
 
-    ngx_http_voice_turn_end(turn, turn->published != 0);
+    ngx_http_voice_turn_end(turn, turn->fresh != 0);
 }
 
 
@@ -455,14 +642,16 @@ ngx_http_voice_turn_lost(void *data)
 static void
 ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn, ngx_uint_t ok)
 {
-    ngx_str_t  text, *kept;
+    size_t      since;
+    ngx_str_t   text, *kept;
 
     kept = NULL;
 
     /* not piece by piece: a number may go on in the next one */
 
     if (turn->agent.redact) {
-        ngx_voice_answer_text(turn->agent.zone, &turn->sid, turn->turn, &text);
+        ngx_voice_answer_text(turn->agent.zone, &turn->sid, turn->turn, &text,
+                              &since);
 
         if (ngx_http_voice_agent_redact(&turn->agent, &text, turn->pool,
                                         turn->log)
@@ -477,7 +666,9 @@ ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn, ngx_uint_t ok)
     /* what another worker had spoken before it died is an answer, too */
 
     (void) ngx_voice_answer_end(turn->agent.zone, &turn->sid, turn->turn,
-                                ok || turn->said.len, kept,
+                                ok || turn->answered
+                                || turn->round.after
+                                   != NGX_VOICE_AFTER_LISTEN, kept,
                                 turn->agent.flow->limits.history, turn->log);
 
     ngx_http_voice_turn_free(turn);
@@ -492,6 +683,8 @@ ngx_http_voice_turn_free(ngx_http_voice_turn_t *turn)
     if (turn->event.posted) {
         ngx_delete_posted_event(&turn->event);
     }
+
+    cJSON_Delete(turn->tools);
 
     ngx_destroy_pool(turn->pool);
 }

@@ -39,12 +39,38 @@ typedef enum {
 } ngx_voice_action_e;
 
 
+typedef struct ngx_voice_flow_s  ngx_voice_flow_t;
+
+
 typedef struct {
-    ngx_str_t               when;            /* the pattern as written */
+    ngx_str_t               text;            /* as written */
     pcre2_code             *code;
+} ngx_voice_pattern_t;
+
+
+typedef struct {
+    ngx_voice_pattern_t     when;
     ngx_voice_action_e      action;
     ngx_voice_line_t       *say;             /* NULL: not in the file */
 } ngx_voice_rule_t;
+
+
+/* to another flow, by words or by the model */
+
+typedef struct {
+    ngx_str_t               to;
+    ngx_voice_pattern_t     when;            /* code is NULL: not by words */
+    ngx_str_t               description;     /* for the model, may be empty */
+    ngx_voice_line_t       *say;             /* NULL: not in the file */
+} ngx_voice_route_t;
+
+
+/* what a flow wants to find out */
+
+typedef struct {
+    ngx_str_t               name;
+    ngx_str_t               description;     /* may be empty */
+} ngx_voice_slot_t;
 
 
 typedef struct {
@@ -99,15 +125,29 @@ typedef struct {
 
 
 typedef struct {
+    ngx_uint_t              days;            /* bits, Sunday is 1 */
+    ngx_uint_t              from;            /* minutes of the day */
+    ngx_uint_t              to;
+} ngx_voice_flow_hours_t;
+
+
+typedef struct {
+    ngx_str_t               number;          /* empty: that of fallback */
+    ngx_voice_flow_hours_t  hours;           /* days is 0: always */
+} ngx_voice_flow_escalation_t;
+
+
+typedef struct {
     ngx_uint_t              turns;           /* of one call */
     ngx_uint_t              duration;        /* seconds of one call */
     ngx_uint_t              misheard;        /* in a row */
     ngx_uint_t              history;         /* bytes sent to the model */
     ngx_uint_t              answer;          /* characters of one answer */
+    ngx_uint_t              rounds;          /* of tools in one turn */
 } ngx_voice_flow_limits_t;
 
 
-typedef struct {
+struct ngx_voice_flow_s {
     ngx_str_t                   name;
     ngx_str_t                   company;
     ngx_str_t                   agent;       /* may be empty */
@@ -124,8 +164,12 @@ typedef struct {
 
     ngx_array_t                 silence;     /* of ngx_voice_line_t, >= 1 */
     ngx_array_t                 fillers;     /* of ngx_voice_line_t, >= 1 */
+    ngx_array_t                 tool_fillers; /* of ngx_voice_line_t, >= 1 */
     ngx_array_t                 misheard;    /* of ngx_voice_line_t, >= 1 */
     ngx_array_t                 rules;       /* of ngx_voice_rule_t */
+    ngx_array_t                 routes;      /* of ngx_voice_route_t */
+    ngx_array_t                 slots;       /* of ngx_voice_slot_t */
+    ngx_array_t                 tools;       /* of ngx_str_t: names */
     ngx_array_t                 stock;       /* ngx_str_t: fixed lines */
 
     ngx_voice_action_e          keys[12];    /* 0-9, '*', '#' */
@@ -135,11 +179,12 @@ typedef struct {
     ngx_voice_flow_listen_t     listen;
     ngx_voice_flow_fallback_t   fallback;
     ngx_voice_flow_busy_t       busy;
+    ngx_voice_flow_escalation_t escalation;
     ngx_voice_flow_limits_t     limits;
 
     pcre2_match_context        *match_context;
     pcre2_match_data           *match_data;
-} ngx_voice_flow_t;
+};
 
 
 /*
@@ -173,6 +218,23 @@ void ngx_voice_flow_free(ngx_voice_flow_t *flow);
  */
 ngx_voice_rule_t *ngx_voice_flow_match(ngx_voice_flow_t *flow,
     ngx_str_t *words);
+
+/* the same of routes */
+ngx_voice_route_t *ngx_voice_flow_route(ngx_voice_flow_t *flow,
+    ngx_str_t *words);
+
+/* of an array of ngx_voice_flow_t *, by its name; NULL: there is none */
+ngx_voice_flow_t *ngx_voice_flow_find(ngx_array_t *flows, ngx_str_t *name);
+
+/* whether the flow names the tool */
+ngx_uint_t ngx_voice_flow_has_tool(ngx_voice_flow_t *flow, ngx_str_t *name);
+
+/* whom the model may connect with; empty: nobody */
+ngx_str_t *ngx_voice_flow_escalate(ngx_voice_flow_t *flow);
+
+/* whether there is somebody: weekday 0 is Sunday, minutes of the day */
+ngx_uint_t ngx_voice_flow_open(ngx_voice_flow_t *flow, ngx_uint_t weekday,
+    ngx_uint_t minutes);
 
 ngx_voice_action_e ngx_voice_flow_key(ngx_voice_flow_t *flow, u_char digit);
 

@@ -150,6 +150,58 @@ ngx_voice_flow_read_object(ngx_voice_flow_ctx_t *ctx,
 
 
 ngx_int_t
+ngx_voice_flow_read_list(ngx_voice_flow_ctx_t *ctx,
+    const ngx_voice_flow_row_t *row, cJSON *item, void *conf)
+{
+    void                         *one;
+    cJSON                        *element;
+    size_t                        len;
+    ngx_int_t                     rc;
+    ngx_uint_t                    n;
+    ngx_array_t                  *list;
+    const ngx_voice_flow_list_t  *detail;
+
+    detail = row->detail;
+    list = (ngx_array_t *) ((char *) conf + row->offset);
+
+    if (!cJSON_IsArray(item) || cJSON_GetArraySize(item) > row->max) {
+        return ngx_voice_flow_fail(ctx, "must be an array of up to %g %s",
+                                   row->max, detail->what);
+    }
+
+    n = cJSON_GetArraySize(item);
+
+    if (n == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_array_init(list, ctx->pool, n, detail->size) != NGX_OK) {
+        return ngx_voice_flow_no_memory(ctx);
+    }
+
+    cJSON_ArrayForEach(element, item) {
+        len = ngx_voice_flow_enter_index(ctx, list->nelts);
+
+        one = ngx_array_push(list);
+        if (one == NULL) {
+            return ngx_voice_flow_no_memory(ctx);
+        }
+
+        ngx_memzero(one, detail->size);
+
+        rc = ngx_voice_flow_walk(ctx, detail->rows, element, one);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        ngx_voice_flow_leave(ctx, len);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_voice_flow_read_text(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf)
 {

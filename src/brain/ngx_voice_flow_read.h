@@ -59,6 +59,15 @@ typedef struct {
 } ngx_voice_flow_form_t;
 
 
+/* the detail of a list of objects */
+
+typedef struct {
+    const ngx_voice_flow_row_t  *rows;
+    size_t                       size;         /* of what each fills */
+    const char                  *what;
+} ngx_voice_flow_list_t;
+
+
 /*
  * Each returns NGX_OK, NGX_DECLINED (the file is wrong) or NGX_ERROR (no
  * memory); in the two latter cases ctx holds the pointer and the reason.
@@ -85,13 +94,16 @@ void ngx_voice_flow_leave(ngx_voice_flow_ctx_t *ctx, size_t len);
 
 /*
  * For rows, in parentheses what they fill: a string that is not kept, an
- * object with the rows in detail, text of min to max characters (ngx_str_t),
+ * object with the rows in detail, a list of up to max objects (ngx_array_t),
+ * text of min to max characters (ngx_str_t),
  * text of the form in detail (ngx_str_t), a number (double), a whole number
  * (ngx_uint_t), true or false (ngx_flag_t).
  */
 ngx_int_t ngx_voice_flow_read_ignore(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
 ngx_int_t ngx_voice_flow_read_object(ngx_voice_flow_ctx_t *ctx,
+    const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
+ngx_int_t ngx_voice_flow_read_list(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
 ngx_int_t ngx_voice_flow_read_text(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf);

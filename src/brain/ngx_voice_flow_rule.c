@@ -12,6 +12,9 @@ typedef struct {
 } ngx_voice_flow_action_t;
 
 
+static ngx_int_t ngx_voice_flow_matcher(ngx_voice_flow_t *flow);
+static ngx_uint_t ngx_voice_flow_meets(ngx_voice_flow_t *flow,
+    ngx_voice_pattern_t *pattern, ngx_str_t *words);
 static ngx_int_t ngx_voice_flow_key_index(u_char digit);
 
 
@@ -26,92 +29,38 @@ static const ngx_voice_flow_action_t  ngx_voice_flow_actions[] = {
 
 
 ngx_int_t
-ngx_voice_flow_read_rules(ngx_voice_flow_ctx_t *ctx,
-    const ngx_voice_flow_row_t *row, cJSON *item, void *conf)
-{
-    cJSON             *element;
-    size_t             len;
-    ngx_int_t          rc;
-    ngx_uint_t         n;
-    ngx_array_t       *rules;
-    ngx_voice_rule_t  *rule;
-    ngx_voice_flow_t  *flow = conf;
-
-    rules = &flow->rules;
-
-    if (!cJSON_IsArray(item) || cJSON_GetArraySize(item) > row->max) {
-        return ngx_voice_flow_fail(ctx, "must be an array of up to %g rules",
-                                   row->max);
-    }
-
-    n = cJSON_GetArraySize(item);
-
-    if (n == 0) {
-        return NGX_OK;
-    }
-
-    flow->match_context = pcre2_match_context_create(NULL);
-    flow->match_data = pcre2_match_data_create(1, NULL);
-
-    if (flow->match_context == NULL || flow->match_data == NULL
-        || ngx_array_init(rules, ctx->pool, n, sizeof(ngx_voice_rule_t))
-           != NGX_OK)
-    {
-        return ngx_voice_flow_no_memory(ctx);
-    }
-
-    pcre2_set_match_limit(flow->match_context, NGX_VOICE_FLOW_MATCH_LIMIT);
-    pcre2_set_depth_limit(flow->match_context, NGX_VOICE_FLOW_MATCH_LIMIT);
-
-    cJSON_ArrayForEach(element, item) {
-        len = ngx_voice_flow_enter_index(ctx, rules->nelts);
-
-        rule = ngx_array_push(rules);
-        if (rule == NULL) {
-            return ngx_voice_flow_no_memory(ctx);
-        }
-
-        ngx_memzero(rule, sizeof(ngx_voice_rule_t));
-
-        rc = ngx_voice_flow_walk(ctx, row->detail, element, rule);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        ngx_voice_flow_leave(ctx, len);
-    }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
 ngx_voice_flow_read_pattern(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf)
 {
-    int                code;
-    u_char             message[120];
-    ngx_int_t          rc;
-    PCRE2_SIZE         offset;
-    ngx_voice_rule_t  *rule = conf;
-    ngx_voice_flow_t  *flow = ctx->flow;
+    int                   code;
+    u_char                message[120];
+    ngx_int_t             rc;
+    PCRE2_SIZE            offset;
+    ngx_voice_flow_t     *flow = ctx->flow;
+    ngx_voice_pattern_t  *pattern;
+
+    pattern = (ngx_voice_pattern_t *) ((char *) conf + row->offset);
+
+    if (ngx_voice_flow_matcher(flow) != NGX_OK) {
+        return ngx_voice_flow_no_memory(ctx);
+    }
 
     rc = ngx_voice_flow_plain(ctx, item, row->min, row->max);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    rc = ngx_voice_flow_copy(ctx, item->valuestring, &rule->when);
+    rc = ngx_voice_flow_copy(ctx, item->valuestring, &pattern->text);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    rule->code = pcre2_compile(rule->when.data, rule->when.len,
-                               PCRE2_UTF|PCRE2_UCP|PCRE2_CASELESS
-                               |PCRE2_NEVER_BACKSLASH_C,
-                               &code, &offset, NULL);
+    pattern->code = pcre2_compile(pattern->text.data, pattern->text.len,
+                                  PCRE2_UTF|PCRE2_UCP|PCRE2_CASELESS
+                                  |PCRE2_NEVER_BACKSLASH_C,
+                                  &code, &offset, NULL);
 
-    if (rule->code == NULL) {
+    if (pattern->code == NULL) {
         (void) pcre2_get_error_message(code, message, sizeof(message));
 
         return ngx_voice_flow_fail(ctx, "is no pattern, at offset %lu: %s",
@@ -120,15 +69,36 @@ ngx_voice_flow_read_pattern(ngx_voice_flow_ctx_t *ctx,
 
     /* without JIT it is only slower */
 
-    (void) pcre2_jit_compile(rule->code, PCRE2_JIT_COMPLETE);
+    (void) pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);
 
-    if (pcre2_match(rule->code, (u_char *) "", 0, 0, 0,
+    if (pcre2_match(pattern->code, (u_char *) "", 0, 0, 0,
                     flow->match_data, flow->match_context)
         >= 0)
     {
         return ngx_voice_flow_fail(ctx, "matches an empty text, so it would "
                                    "match whatever the caller says");
     }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_voice_flow_matcher(ngx_voice_flow_t *flow)
+{
+    if (flow->match_data) {
+        return NGX_OK;
+    }
+
+    flow->match_context = pcre2_match_context_create(NULL);
+    flow->match_data = pcre2_match_data_create(1, NULL);
+
+    if (flow->match_context == NULL || flow->match_data == NULL) {
+        return NGX_ERROR;
+    }
+
+    pcre2_set_match_limit(flow->match_context, NGX_VOICE_FLOW_MATCH_LIMIT);
+    pcre2_set_depth_limit(flow->match_context, NGX_VOICE_FLOW_MATCH_LIMIT);
 
     return NGX_OK;
 }
@@ -179,18 +149,20 @@ ngx_int_t
 ngx_voice_flow_read_say(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf)
 {
-    ngx_voice_rule_t      *rule = conf;
+    ngx_voice_line_t      *say;
     ngx_voice_flow_row_t   line;
 
-    rule->say = ngx_pcalloc(ctx->pool, sizeof(ngx_voice_line_t));
-    if (rule->say == NULL) {
+    say = ngx_pcalloc(ctx->pool, sizeof(ngx_voice_line_t));
+    if (say == NULL) {
         return ngx_voice_flow_no_memory(ctx);
     }
+
+    *(ngx_voice_line_t **) ((char *) conf + row->offset) = say;
 
     line = *row;
     line.offset = 0;
 
-    return ngx_voice_flow_read_line(ctx, &line, item, rule->say);
+    return ngx_voice_flow_read_line(ctx, &line, item, say);
 }
 
 
@@ -286,14 +258,20 @@ failed:
 void
 ngx_voice_flow_free_rules(ngx_voice_flow_t *flow)
 {
-    ngx_uint_t         i;
-    ngx_voice_rule_t  *rule;
+    ngx_uint_t          i;
+    ngx_voice_rule_t   *rule;
+    ngx_voice_route_t  *route;
 
     rule = flow->rules.elts;
 
     for (i = 0; i < flow->rules.nelts; i++) {
-        pcre2_code_free(rule[i].code);
-        rule[i].code = NULL;
+        pcre2_code_free(rule[i].when.code);
+    }
+
+    route = flow->routes.elts;
+
+    for (i = 0; i < flow->routes.nelts; i++) {
+        pcre2_code_free(route[i].when.code);
     }
 
     pcre2_match_data_free(flow->match_data);
@@ -302,6 +280,7 @@ ngx_voice_flow_free_rules(ngx_voice_flow_t *flow)
     flow->match_data = NULL;
     flow->match_context = NULL;
     flow->rules.nelts = 0;
+    flow->routes.nelts = 0;
 }
 
 
@@ -315,17 +294,43 @@ ngx_voice_flow_match(ngx_voice_flow_t *flow, ngx_str_t *words)
 
     for (i = 0; i < flow->rules.nelts; i++) {
 
-        if (pcre2_match(rule[i].code,
-                        words->len ? words->data : (u_char *) "",
-                        words->len, 0, 0, flow->match_data,
-                        flow->match_context)
-            >= 0)
-        {
+        if (ngx_voice_flow_meets(flow, &rule[i].when, words)) {
             return &rule[i];
         }
     }
 
     return NULL;
+}
+
+
+ngx_voice_route_t *
+ngx_voice_flow_route(ngx_voice_flow_t *flow, ngx_str_t *words)
+{
+    ngx_uint_t          i;
+    ngx_voice_route_t  *route;
+
+    route = flow->routes.elts;
+
+    for (i = 0; i < flow->routes.nelts; i++) {
+        if (route[i].when.code
+            && ngx_voice_flow_meets(flow, &route[i].when, words))
+        {
+            return &route[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_voice_flow_meets(ngx_voice_flow_t *flow, ngx_voice_pattern_t *pattern,
+    ngx_str_t *words)
+{
+    return pcre2_match(pattern->code,
+                       words->len ? words->data : (u_char *) "", words->len,
+                       0, 0, flow->match_data, flow->match_context)
+           >= 0;
 }
 
 

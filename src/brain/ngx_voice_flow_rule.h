@@ -13,11 +13,10 @@
 
 
 /*
- * For rows: rules with the rows in detail, and their keys; an action that ends
- * the call here; telephone keys.
+ * For rows, in parentheses what they fill: a pattern (ngx_voice_pattern_t); an
+ * action, and one that ends the call here (ngx_voice_action_e); a line
+ * (ngx_voice_line_t *); telephone keys.
  */
-ngx_int_t ngx_voice_flow_read_rules(ngx_voice_flow_ctx_t *ctx,
-    const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
 ngx_int_t ngx_voice_flow_read_pattern(ngx_voice_flow_ctx_t *ctx,
     const ngx_voice_flow_row_t *row, cJSON *item, void *conf);
 ngx_int_t ngx_voice_flow_read_action(ngx_voice_flow_ctx_t *ctx,

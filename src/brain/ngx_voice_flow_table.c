@@ -11,10 +11,14 @@
 #include "ngx_voice_flow_format.h"
 #include "ngx_voice_flow_lines.h"
 #include "ngx_voice_flow_rule.h"
+#include "ngx_voice_flow_tool.h"
 
 
 #define NGX_VOICE_FLOW_PATTERN_MAX   500
 #define NGX_VOICE_FLOW_RULES_MAX     64
+#define NGX_VOICE_FLOW_ROUTES_MAX    16
+#define NGX_VOICE_FLOW_SLOTS_MAX     24
+#define NGX_VOICE_FLOW_TOOLS_MAX     32
 
 
 /* only checked here: ElevenLabs gets the settings as they are written */
@@ -196,7 +200,8 @@ static const ngx_voice_flow_row_t  ngx_voice_flow_listen_rows[] = {
 
 static const ngx_voice_flow_row_t  ngx_voice_flow_rule_rows[] = {
 
-    { "when", ngx_voice_flow_read_pattern, 0, NGX_VOICE_FLOW_REQUIRED, 1,
+    { "when", ngx_voice_flow_read_pattern,
+      offsetof(ngx_voice_rule_t, when), NGX_VOICE_FLOW_REQUIRED, 1,
       NGX_VOICE_FLOW_PATTERN_MAX, NULL, NULL },
 
     { "do", ngx_voice_flow_read_action,
@@ -205,6 +210,88 @@ static const ngx_voice_flow_row_t  ngx_voice_flow_rule_rows[] = {
 
     { "say", ngx_voice_flow_read_say,
       offsetof(ngx_voice_rule_t, say), 0, 0, 0, NULL, NULL },
+
+    { NULL, NULL, 0, 0, 0, 0, NULL, NULL }
+};
+
+
+static const ngx_voice_flow_list_t  ngx_voice_flow_rules = {
+    ngx_voice_flow_rule_rows, sizeof(ngx_voice_rule_t), "rules"
+};
+
+
+static const ngx_voice_flow_row_t  ngx_voice_flow_route_rows[] = {
+
+    { "to", ngx_voice_flow_read_to,
+      offsetof(ngx_voice_route_t, to), NGX_VOICE_FLOW_REQUIRED, 0, 0,
+      &ngx_voice_flow_form_name, NULL },
+
+    { "when", ngx_voice_flow_read_pattern,
+      offsetof(ngx_voice_route_t, when), 0, 1, NGX_VOICE_FLOW_PATTERN_MAX,
+      NULL, NULL },
+
+    { "description", ngx_voice_flow_read_text,
+      offsetof(ngx_voice_route_t, description), 0, 1, 300, NULL, NULL },
+
+    { "say", ngx_voice_flow_read_say,
+      offsetof(ngx_voice_route_t, say), 0, 0, 0, NULL, NULL },
+
+    { NULL, NULL, 0, 0, 0, 0, NULL, NULL }
+};
+
+
+static const ngx_voice_flow_list_t  ngx_voice_flow_routes = {
+    ngx_voice_flow_route_rows, sizeof(ngx_voice_route_t), "routes"
+};
+
+
+static const ngx_voice_flow_row_t  ngx_voice_flow_slot_rows[] = {
+
+    { "name", ngx_voice_flow_read_text,
+      offsetof(ngx_voice_slot_t, name), NGX_VOICE_FLOW_REQUIRED, 1, 60, NULL,
+      NULL },
+
+    { "description", ngx_voice_flow_read_text,
+      offsetof(ngx_voice_slot_t, description), 0, 1, 300, NULL, NULL },
+
+    { NULL, NULL, 0, 0, 0, 0, NULL, NULL }
+};
+
+
+static const ngx_voice_flow_list_t  ngx_voice_flow_slots = {
+    ngx_voice_flow_slot_rows, sizeof(ngx_voice_slot_t), "slots"
+};
+
+
+/* to stands behind from, which it depends on */
+
+static const ngx_voice_flow_row_t  ngx_voice_flow_hours_rows[] = {
+
+    { "days", ngx_voice_flow_read_days,
+      offsetof(ngx_voice_flow_hours_t, days), NGX_VOICE_FLOW_REQUIRED, 0, 0,
+      NULL, NULL },
+
+    { "from", ngx_voice_flow_read_time,
+      offsetof(ngx_voice_flow_hours_t, from), NGX_VOICE_FLOW_REQUIRED, 0, 0,
+      NULL, NULL },
+
+    { "to", ngx_voice_flow_read_until,
+      offsetof(ngx_voice_flow_hours_t, to), NGX_VOICE_FLOW_REQUIRED, 0, 0,
+      NULL, NULL },
+
+    { NULL, NULL, 0, 0, 0, 0, NULL, NULL }
+};
+
+
+static const ngx_voice_flow_row_t  ngx_voice_flow_escalation_rows[] = {
+
+    { "number", ngx_voice_flow_read_form,
+      offsetof(ngx_voice_flow_escalation_t, number), 0, 0, 0,
+      &ngx_voice_flow_form_number, NULL },
+
+    { "hours", ngx_voice_flow_read_object,
+      offsetof(ngx_voice_flow_escalation_t, hours), 0, 0, 0,
+      ngx_voice_flow_hours_rows, NULL },
 
     { NULL, NULL, 0, 0, 0, 0, NULL, NULL }
 };
@@ -260,6 +347,9 @@ static const ngx_voice_flow_row_t  ngx_voice_flow_limits_rows[] = {
 
     { "answer", ngx_voice_flow_read_whole,
       offsetof(ngx_voice_flow_limits_t, answer), 0, 50, 4000, NULL, "900" },
+
+    { "rounds", ngx_voice_flow_read_whole,
+      offsetof(ngx_voice_flow_limits_t, rounds), 0, 1, 8, NULL, "4" },
 
     { NULL, NULL, 0, 0, 0, 0, NULL, NULL }
 };
@@ -324,6 +414,10 @@ const ngx_voice_flow_row_t  ngx_voice_flow_rows[] = {
       offsetof(ngx_voice_flow_t, fillers), 0, 1, 8, NULL,
       "[\"One moment, please.\",\"Let me think.\"]" },
 
+    { "tool_fillers", ngx_voice_flow_read_lines,
+      offsetof(ngx_voice_flow_t, tool_fillers), 0, 1, 8, NULL,
+      "[\"Let me take care of that.\",\"One moment, I am on it.\"]" },
+
     { "misheard", ngx_voice_flow_read_lines,
       offsetof(ngx_voice_flow_t, misheard), 0, 1, 5, NULL,
       "[\"I'm sorry, I did not get that. Could you say it again?\","
@@ -342,9 +436,21 @@ const ngx_voice_flow_row_t  ngx_voice_flow_rows[] = {
       offsetof(ngx_voice_flow_t, goodbye), 0, 0, 0, NULL,
       "\"Thank you for calling. Goodbye.\"" },
 
-    { "rules", ngx_voice_flow_read_rules,
+    { "rules", ngx_voice_flow_read_list,
       offsetof(ngx_voice_flow_t, rules), 0, 0, NGX_VOICE_FLOW_RULES_MAX,
-      ngx_voice_flow_rule_rows, "[]" },
+      &ngx_voice_flow_rules, "[]" },
+
+    { "routes", ngx_voice_flow_read_list,
+      offsetof(ngx_voice_flow_t, routes), 0, 0, NGX_VOICE_FLOW_ROUTES_MAX,
+      &ngx_voice_flow_routes, "[]" },
+
+    { "slots", ngx_voice_flow_read_list,
+      offsetof(ngx_voice_flow_t, slots), 0, 0, NGX_VOICE_FLOW_SLOTS_MAX,
+      &ngx_voice_flow_slots, "[]" },
+
+    { "tools", ngx_voice_flow_read_tools,
+      offsetof(ngx_voice_flow_t, tools), 0, 0, NGX_VOICE_FLOW_TOOLS_MAX,
+      NULL, "[]" },
 
     { "keys", ngx_voice_flow_read_keys,
       offsetof(ngx_voice_flow_t, keys), 0, 0, 0, NULL, NULL },
@@ -356,6 +462,10 @@ const ngx_voice_flow_row_t  ngx_voice_flow_rows[] = {
     { "busy", ngx_voice_flow_read_object,
       offsetof(ngx_voice_flow_t, busy), 0, 0, 0, ngx_voice_flow_busy_rows,
       "{}" },
+
+    { "escalation", ngx_voice_flow_read_object,
+      offsetof(ngx_voice_flow_t, escalation), 0, 0, 0,
+      ngx_voice_flow_escalation_rows, "{}" },
 
     { "limits", ngx_voice_flow_read_object,
       offsetof(ngx_voice_flow_t, limits), 0, 0, 0,

@@ -124,6 +124,7 @@ ngx_voice_answer_add(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
         if (piece->text) {
             ngx_memcpy(piece->digest, digest, NGX_VOICE_DIGEST);
             answer->n++;
+            answer->busy = 0;
             ngx_voice_call_notify(zone, sid);
             rc = NGX_OK;
 
@@ -168,11 +169,12 @@ ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
 
         } else if (text->len) {
             ngx_voice_call_append(zone, call, answer->turn,
-                                  NGX_VOICE_ROLE_ASSISTANT, text->data,
+                                  NGX_VOICE_ROLE_ASSISTANT, 0, text->data,
                                   text->len, limit);
         }
 
         answer->owner = 0;
+        answer->busy = 0;
 
         if (ok) {
             answer->state = NGX_VOICE_ANSWER_DONE;
@@ -236,6 +238,75 @@ ngx_voice_answer_heard(ngx_voice_zone_t *zone, ngx_str_t *sid,
 }
 
 
+void
+ngx_voice_answer_busy(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
+    ngx_log_t *log)
+{
+    ngx_voice_call_node_t    *call;
+    ngx_voice_answer_node_t  *answer;
+
+    ngx_voice_zone_lock(zone);
+
+    answer = ngx_voice_answer_own(zone, sid, turn, &call);
+
+    if (answer) {
+        answer->busy = 1;
+        ngx_voice_call_notify(zone, sid);
+    }
+
+    ngx_voice_zone_unlock(zone);
+
+    if (answer) {
+        ngx_voice_wait_ring(log);
+    }
+}
+
+
+void
+ngx_voice_answer_soothed(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn)
+{
+    ngx_voice_call_node_t  *call;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call && call->answer && call->answer->turn == turn) {
+        call->answer->soothed = 1;
+    }
+
+    ngx_voice_zone_unlock(zone);
+}
+
+
+void
+ngx_voice_answer_tool(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
+    ngx_uint_t number, ngx_str_t *text, ngx_voice_after_e after, size_t limit)
+{
+    ngx_voice_call_node_t    *call;
+    ngx_voice_answer_node_t  *answer;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call && !call->ended) {
+        ngx_voice_call_append(zone, call, turn, NGX_VOICE_ROLE_TOOL, number,
+                              text->data, text->len, limit);
+    }
+
+    answer = ngx_voice_answer_own(zone, sid, turn, &call);
+
+    if (answer) {
+        answer->acted = answer->n;
+        answer->after = after;
+    }
+
+    ngx_voice_zone_unlock(zone);
+}
+
+
 ngx_uint_t
 ngx_voice_answer_mine(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn)
 {
@@ -263,7 +334,11 @@ ngx_voice_answer_look(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
     ngx_voice_answer_node_t  *answer;
 
     view->state = NGX_VOICE_ANSWER_NONE;
+    view->after = NGX_VOICE_AFTER_LISTEN;
     view->spoken = 0;
+    view->busy = 0;
+    view->soothed = 0;
+    view->flow_len = 0;
     view->rung = 0;
     view->rule = 0;
     view->n = 0;
@@ -285,7 +360,13 @@ ngx_voice_answer_look(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
     answer = call->answer;
 
     view->state = answer->state;
+    view->after = answer->after;
     view->spoken = answer->spoken;
+    view->busy = answer->busy;
+    view->soothed = answer->soothed;
+
+    view->flow_len = call->view.flow_len;
+    ngx_memcpy(view->flow, call->view.flow, NGX_VOICE_FLOW_LEN);
     view->rung = answer->rung;
     view->rule = answer->rule;
 
@@ -322,7 +403,7 @@ ngx_voice_answer_look(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
 
 void
 ngx_voice_answer_text(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
-    ngx_str_t *text)
+    ngx_str_t *text, size_t *since)
 {
     u_char                   *p, *last;
     ngx_uint_t                i;
@@ -333,6 +414,7 @@ ngx_voice_answer_text(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
     last = p + NGX_VOICE_SCRATCH;
 
     text->data = p;
+    *since = 0;
 
     ngx_voice_zone_lock(zone);
 
@@ -349,6 +431,10 @@ ngx_voice_answer_text(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
         }
 
         p = ngx_voice_chunk_copy(p, answer->pieces[i].text);
+
+        if (i + 1 == answer->acted) {
+            *since = p - text->data;
+        }
     }
 
     ngx_voice_zone_unlock(zone);
@@ -411,5 +497,5 @@ ngx_voice_answer_remember(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
     }
 
     ngx_voice_call_append(zone, call, answer->turn, NGX_VOICE_ROLE_ASSISTANT,
-                          start, p - start, limit);
+                          0, start, p - start, limit);
 }

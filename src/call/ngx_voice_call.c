@@ -368,6 +368,25 @@ ngx_voice_call_misheard(ngx_voice_zone_t *zone, ngx_str_t *sid,
 }
 
 
+void
+ngx_voice_call_route(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_str_t *flow)
+{
+    ngx_voice_call_node_t  *call;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call && !call->ended) {
+        call->view.flow_len = ngx_voice_call_field(call->view.flow, flow,
+                                                   NGX_VOICE_FLOW_LEN);
+        call->routed = 1;
+    }
+
+    ngx_voice_zone_unlock(zone);
+}
+
+
 ngx_uint_t
 ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid)
 {

@@ -147,6 +147,15 @@ typedef enum {
 } ngx_voice_answer_e;
 
 
+/* what comes when an answer was given */
+
+typedef enum {
+    NGX_VOICE_AFTER_LISTEN = 0,
+    NGX_VOICE_AFTER_DIAL,             /* a human */
+    NGX_VOICE_AFTER_HANGUP
+} ngx_voice_after_e;
+
+
 typedef struct {
     u_char                 digest[NGX_VOICE_DIGEST];
     ngx_str_t              text;
@@ -158,11 +167,16 @@ typedef struct {
 
 typedef struct {
     ngx_voice_answer_e     state;
+    ngx_voice_after_e      after;
     ngx_uint_t             spoken;    /* number of the first one here */
     ngx_uint_t             rung;      /* of the silence ladder */
     ngx_uint_t             rule;      /* where the state is RULE */
     ngx_str_t              recording; /* to be transcribed, or empty */
     u_char                 recording_buf[NGX_VOICE_SID_LEN];
+    unsigned               busy:1;    /* a tool was called, no words since */
+    unsigned               soothed:1; /* and the caller was told so */
+    u_char                 flow[NGX_VOICE_FLOW_LEN];  /* the call's, now */
+    size_t                 flow_len;
     ngx_uint_t             n;
     ngx_voice_piece_t      pieces[NGX_VOICE_PIECES];
 } ngx_voice_answer_view_t;
@@ -170,13 +184,15 @@ typedef struct {
 
 typedef enum {
     NGX_VOICE_ROLE_USER = 0,
-    NGX_VOICE_ROLE_ASSISTANT
+    NGX_VOICE_ROLE_ASSISTANT,
+    NGX_VOICE_ROLE_TOOL               /* a call and its result, as JSON */
 } ngx_voice_role_e;
 
 
 typedef struct {
     ngx_voice_role_e       role;
     ngx_uint_t             turn;
+    ngx_uint_t             number;    /* of a tool's in the turn, from 1 */
     ngx_str_t              text;      /* in the scratch buffer */
     unsigned               estimated:1;  /* cut to what was probably heard */
 } ngx_voice_said_t;
@@ -258,6 +274,10 @@ ngx_uint_t ngx_voice_call_misheard(ngx_voice_zone_t *zone, ngx_str_t *sid,
 /* the flow's consent line was said */
 void ngx_voice_call_consent(ngx_voice_zone_t *zone, ngx_str_t *sid);
 
+/* the call goes on with another flow */
+void ngx_voice_call_route(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_str_t *flow);
+
 /* counts a filler line, tells how many there were before */
 ngx_uint_t ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid);
 
@@ -323,6 +343,24 @@ ngx_int_t ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn, ngx_uint_t ok, ngx_str_t *text, size_t limit,
     ngx_log_t *log);
 
+/*
+ * A tool is called: who waits for the answer looks again, and may say so
+ * until there are words.  _soothed() notes that it did.
+ */
+void ngx_voice_answer_busy(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_log_t *log);
+void ngx_voice_answer_soothed(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn);
+
+/*
+ * What a tool was asked and has answered becomes history, also when the answer
+ * is not wanted any more: it has happened.  number counts the turn's tools
+ * from 1; after is what the answer ends with from now on.
+ */
+void ngx_voice_answer_tool(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    ngx_uint_t turn, ngx_uint_t number, ngx_str_t *text,
+    ngx_voice_after_e after, size_t limit);
+
 /* whether this worker is still wanted to write the answer */
 ngx_uint_t ngx_voice_answer_mine(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn);
@@ -332,10 +370,11 @@ void ngx_voice_answer_look(ngx_voice_zone_t *zone, ngx_str_t *sid,
 
 /*
  * All text of the turn's answer so far, spoken or not, in the scratch buffer:
- * what a writer that takes over must not say again.
+ * what a writer that takes over must not say again.  since is where the words
+ * after the last tool begin.
  */
 void ngx_voice_answer_text(ngx_voice_zone_t *zone, ngx_str_t *sid,
-    ngx_uint_t turn, ngx_str_t *text);
+    ngx_uint_t turn, ngx_str_t *text, size_t *since);
 
 
 ngx_int_t ngx_voice_call_evict(ngx_voice_zone_t *zone);

@@ -29,7 +29,7 @@ ngx_voice_call_notify(ngx_voice_zone_t *zone, ngx_str_t *sid)
 
 ngx_voice_said_node_t *
 ngx_voice_said_find(ngx_voice_call_node_t *call, ngx_uint_t turn,
-    ngx_voice_role_e role)
+    ngx_voice_role_e role, ngx_uint_t number)
 {
     ngx_queue_t            *q;
     ngx_voice_said_node_t  *node;
@@ -44,7 +44,9 @@ ngx_voice_said_find(ngx_voice_call_node_t *call, ngx_uint_t turn,
             break;
         }
 
-        if (node->turn == turn && node->role == (uint32_t) role) {
+        if (node->turn == turn && node->role == role
+            && node->number == number)
+        {
             return node;
         }
     }
@@ -67,21 +69,28 @@ ngx_voice_said_forget(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
 
 void
 ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
-    ngx_uint_t turn, ngx_voice_role_e role, u_char *data, size_t len,
-    size_t limit)
+    ngx_uint_t turn, ngx_voice_role_e role, ngx_uint_t number, u_char *data,
+    size_t len, size_t limit)
 {
     ngx_voice_said_node_t  *node;
 
     /* a step that is taken over, or an answer, brings its words again */
 
-    if (ngx_voice_said_find(call, turn, role)) {
+    if (ngx_voice_said_find(call, turn, role, number)) {
         return;
     }
 
     while (!ngx_queue_empty(&call->said) && call->said_size + len > limit) {
-        ngx_voice_said_forget(zone, call,
-                              ngx_queue_data(ngx_queue_head(&call->said),
-                                             ngx_voice_said_node_t, queue));
+        node = ngx_queue_data(ngx_queue_head(&call->said),
+                              ngx_voice_said_node_t, queue);
+
+        if (role == NGX_VOICE_ROLE_TOOL && node->turn == turn) {
+
+            /* it is about to be answered */
+            break;
+        }
+
+        ngx_voice_said_forget(zone, call, node);
     }
 
     node = ngx_voice_zone_alloc(zone, sizeof(ngx_voice_said_node_t));
@@ -98,6 +107,7 @@ ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
 
     node->turn = turn;
     node->role = role;
+    node->number = number;
     node->estimated = 0;
 
     call->said_size += len;

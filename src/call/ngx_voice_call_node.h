@@ -30,7 +30,8 @@ typedef struct {
     ngx_queue_t            queue;
     ngx_voice_chunk_t     *text;
     uint32_t               turn;
-    uint32_t               role;
+    uint16_t               role;
+    uint16_t               number;    /* of a tool's in the turn */
     unsigned               estimated:1;
 } ngx_voice_said_node_t;
 
@@ -53,7 +54,11 @@ typedef struct {
     ngx_uint_t             rule;
     u_char                 recording[NGX_VOICE_SID_LEN];
     size_t                 recording_len;
+    ngx_uint_t             acted;     /* pieces before the last tool */
     ngx_voice_answer_e     state;
+    ngx_voice_after_e      after;
+    unsigned               busy:1;
+    unsigned               soothed:1;
     ngx_voice_piece_node_t pieces[NGX_VOICE_PIECES];
 } ngx_voice_answer_node_t;
 
@@ -73,6 +78,7 @@ typedef struct {
     time_t                 touched;
 
     unsigned               ended:1;
+    unsigned               routed:1;  /* no answer changes the flow now */
 
     ngx_voice_call_view_t  view;
 } ngx_voice_call_node_t;
@@ -92,12 +98,12 @@ void ngx_voice_call_notify(ngx_voice_zone_t *zone, ngx_str_t *sid);
 size_t ngx_voice_call_field(u_char *dst, ngx_str_t *src, size_t size);
 /* an entry of the history, or NULL; and out of it */
 ngx_voice_said_node_t *ngx_voice_said_find(ngx_voice_call_node_t *call,
-    ngx_uint_t turn, ngx_voice_role_e role);
+    ngx_uint_t turn, ngx_voice_role_e role, ngx_uint_t number);
 void ngx_voice_said_forget(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call, ngx_voice_said_node_t *node);
 void ngx_voice_call_append(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call, ngx_uint_t turn, ngx_voice_role_e role,
-    u_char *data, size_t len, size_t limit);
+    ngx_uint_t number, u_char *data, size_t len, size_t limit);
 void ngx_voice_answer_free(ngx_voice_zone_t *zone,
     ngx_voice_answer_node_t **answer);
 /* no more of the answer is to come: it is the last one now */

@@ -22,8 +22,8 @@ ngx_voice_call_said(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
     call = ngx_voice_call_find(zone, sid);
 
     if (call && !call->ended) {
-        ngx_voice_call_append(zone, call, turn, role, text->data, text->len,
-                              limit);
+        ngx_voice_call_append(zone, call, turn, role, 0, text->data,
+                              text->len, limit);
     }
 
     ngx_voice_zone_unlock(zone);
@@ -77,6 +77,7 @@ ngx_voice_call_history(ngx_voice_zone_t *zone, ngx_str_t *sid,
         said[count].role = node->role;
         said[count].turn = node->turn;
         said[count].estimated = node->estimated;
+        said[count].number = node->number;
         said[count].text.data = p;
         p = ngx_voice_chunk_copy(p, node->text);
         said[count].text.len = p - said[count].text.data;
@@ -168,16 +169,16 @@ ngx_voice_call_heard(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
     ngx_voice_answer_free(zone, &call->last);
 
     if (text) {
-        said = ngx_voice_said_find(call, turn, NGX_VOICE_ROLE_ASSISTANT);
+        said = ngx_voice_said_find(call, turn, NGX_VOICE_ROLE_ASSISTANT, 0);
 
         if (said) {
             ngx_voice_said_forget(zone, call, said);
         }
 
-        ngx_voice_call_append(zone, call, turn, NGX_VOICE_ROLE_ASSISTANT,
+        ngx_voice_call_append(zone, call, turn, NGX_VOICE_ROLE_ASSISTANT, 0,
                               text->data, text->len, limit);
 
-        said = ngx_voice_said_find(call, turn, NGX_VOICE_ROLE_ASSISTANT);
+        said = ngx_voice_said_find(call, turn, NGX_VOICE_ROLE_ASSISTANT, 0);
 
         if (said) {
             said->estimated = 1;

@@ -76,7 +76,7 @@ ngx_voice_call_learn(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
 
     view = &call->view;
 
-    if (known->flow.len) {
+    if (known->flow.len && !call->routed) {
         view->flow_len = ngx_voice_call_field(view->flow, &known->flow,
                                               NGX_VOICE_FLOW_LEN);
     }

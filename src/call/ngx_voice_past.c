@@ -95,7 +95,8 @@ ngx_voice_call_restore_said(ngx_voice_zone_t *zone,
         said = &past->said[i];
 
         ngx_voice_call_append(zone, call, said->turn, said->role,
-                              said->text.data, said->text.len, past->limit);
+                              said->number, said->text.data, said->text.len,
+                              past->limit);
     }
 }
 

@@ -12,6 +12,10 @@
 #include "../brain/ngx_http_voice_context.h"
 
 
+static ngx_int_t ngx_http_voice_hook_add(ngx_http_voice_agent_t *agent,
+    ngx_array_t *agents);
+
+
 ngx_http_voice_route_t  ngx_http_voice_routes[] = {
 
     { ngx_string("inbound-webhook"), NGX_VOICE_STEP_OPEN, 1, 0 },
@@ -122,8 +126,7 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     ngx_http_conf_ctx_t *ctx, ngx_http_voice_number_t *number,
     ngx_voice_flow_t *flow, ngx_http_voice_agent_t *agent)
 {
-
-    agent->flow = flow;
+    agent->flows = conf->flows;
     agent->zone = conf->zone;
     agent->ctx = ctx;
     agent->models = conf->models;
@@ -133,6 +136,7 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     agent->given = number->given;
     agent->first_token_timeout = conf->first_token_timeout;
     agent->token_timeout = conf->token_timeout;
+    agent->tool_timeout = conf->tool_timeout;
 
     agent->stt = &conf->stt;
     agent->twilio = &conf->twilio;
@@ -145,11 +149,9 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     agent->speech.limit = conf->tts_limit;
     agent->speech.patient = 0;
 
-    agent->profile.voice = number->voice.len ? number->voice
-                                             : flow->voice.id;
-    agent->profile.model = flow->voice.model;
-    agent->profile.format = flow->voice.format;
-    agent->profile.settings = flow->voice.settings;
+    agent->voice = number->voice;
+
+    ngx_http_voice_agent_flow(agent, flow);
 }
 
 
@@ -157,10 +159,11 @@ ngx_int_t
 ngx_http_voice_hook_agents(ngx_http_voice_webhook_conf_t *conf,
     ngx_http_conf_ctx_t *ctx, ngx_array_t *agents)
 {
-    ngx_uint_t                i, k;
-    ngx_http_voice_agent_t    agent, *other;
+    ngx_uint_t                i, n;
+    ngx_http_voice_agent_t    agent, *found;
     ngx_http_voice_number_t  *number;
 
+    n = agents->nelts;
     number = conf->numbers->elts;
 
     for (i = 0; i < conf->numbers->nelts; i++) {
@@ -168,28 +171,63 @@ ngx_http_voice_hook_agents(ngx_http_voice_webhook_conf_t *conf,
         ngx_http_voice_hook_agent(conf, ctx, &number[i], number[i].flow,
                                   &agent);
 
-        if (!ngx_http_voice_agent_speaks(&agent)) {
-            continue;
-        }
-
-        other = agents->elts;
-
-        for (k = 0; k < agents->nelts; k++) {
-            if (ngx_http_voice_agent_same(&agent, &other[k])) {
-                break;
-            }
-        }
-
-        if (k < agents->nelts) {
-            continue;
-        }
-
-        other = ngx_array_push(agents);
-        if (other == NULL) {
+        if (ngx_http_voice_hook_add(&agent, agents) != NGX_OK) {
             return NGX_ERROR;
         }
+    }
 
-        *other = agent;
+    /* those without a voice were there for the way */
+
+    found = agents->elts;
+
+    for (i = n; i < agents->nelts; i++) {
+        if (ngx_http_voice_agent_speaks(&found[i])) {
+            found[n++] = found[i];
+        }
+    }
+
+    agents->nelts = n;
+
+    return NGX_OK;
+}
+
+
+/* an agent, and those that it hands calls to */
+
+static ngx_int_t
+ngx_http_voice_hook_add(ngx_http_voice_agent_t *agent, ngx_array_t *agents)
+{
+    ngx_uint_t               i;
+    ngx_voice_route_t       *route;
+    ngx_http_voice_agent_t   next, *other;
+
+    other = agents->elts;
+
+    for (i = 0; i < agents->nelts; i++) {
+        if (ngx_http_voice_agent_same(agent, &other[i])) {
+            return NGX_OK;
+        }
+    }
+
+    other = ngx_array_push(agents);
+    if (other == NULL) {
+        return NGX_ERROR;
+    }
+
+    *other = *agent;
+
+    route = agent->flow->routes.elts;
+
+    for (i = 0; i < agent->flow->routes.nelts; i++) {
+        next = *agent;
+
+        ngx_http_voice_agent_flow(&next,
+                                  ngx_voice_flow_find(agent->flows,
+                                                      &route[i].to));
+
+        if (ngx_http_voice_hook_add(&next, agents) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
@@ -200,8 +238,7 @@ void
 ngx_http_voice_hook_speaker(ngx_http_voice_hook_t *hook)
 {
     ngx_str_t                       name;
-    ngx_uint_t                      i;
-    ngx_voice_flow_t              **flow;
+    ngx_voice_flow_t               *flow;
     ngx_http_core_srv_conf_t       *cscf;
     ngx_http_voice_agent_t         *agent;
     ngx_http_voice_number_t        *number;
@@ -214,20 +251,13 @@ ngx_http_voice_hook_speaker(ngx_http_voice_hook_t *hook)
 
     /* the call's own flow; a reload may have taken it away */
 
-    agent->flow = number->flow;
-
     name.data = hook->view.flow;
     name.len = hook->view.flow_len;
 
-    flow = conf->flows->elts;
+    flow = ngx_voice_flow_find(conf->flows, &name);
 
-    for (i = 0; i < conf->flows->nelts; i++) {
-        if (flow[i]->name.len == name.len
-            && ngx_memcmp(flow[i]->name.data, name.data, name.len) == 0)
-        {
-            agent->flow = flow[i];
-            break;
-        }
+    if (flow == NULL) {
+        flow = number->flow;
     }
 
     if (hook->view.language_len == 0) {
@@ -239,7 +269,7 @@ ngx_http_voice_hook_speaker(ngx_http_voice_hook_t *hook)
 
     cscf = ngx_http_get_module_srv_conf(hook->request, ngx_http_core_module);
 
-    ngx_http_voice_hook_agent(conf, cscf->ctx, number, agent->flow, agent);
+    ngx_http_voice_hook_agent(conf, cscf->ctx, number, flow, agent);
 
     if (conf->crm) {
         agent->context = ngx_http_voice_context_load(conf->zone,

@@ -87,7 +87,7 @@ ngx_http_voice_record_start(ngx_http_voice_pace_t *pace)
     /* a failure is in the answer, too */
 
     if (view.recording.len == 0) {
-        (void) ngx_http_voice_turn_start(&hook->agent, &hook->view);
+        (void) ngx_http_voice_turn_start(&hook->agent, &hook->view, 1);
         return;
     }
 

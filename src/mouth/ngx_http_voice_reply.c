@@ -35,7 +35,7 @@ static ngx_int_t ngx_http_voice_reply_record(ngx_http_voice_hook_t *hook,
 static ngx_int_t ngx_http_voice_reply_redirect(ngx_http_voice_hook_t *hook,
     ngx_voice_twiml_t *w, ngx_uint_t route, ngx_uint_t turn, ngx_uint_t step);
 static void ngx_http_voice_reply_dial(ngx_http_voice_hook_t *hook,
-    ngx_voice_twiml_t *w);
+    ngx_http_voice_reply_t *reply, ngx_voice_twiml_t *w);
 static void ngx_http_voice_reply_say(ngx_http_voice_hook_t *hook,
     ngx_voice_twiml_t *w, ngx_str_t *text);
 static void ngx_http_voice_reply_set(ngx_voice_twiml_t *w, const char *name,
@@ -91,7 +91,7 @@ ngx_http_voice_reply_twiml(ngx_http_voice_hook_t *hook,
         break;
 
     case NGX_HTTP_VOICE_NEXT_DIAL:
-        ngx_http_voice_reply_dial(hook, &w);
+        ngx_http_voice_reply_dial(hook, reply, &w);
         break;
 
     case NGX_HTTP_VOICE_NEXT_HANGUP:
@@ -278,7 +278,8 @@ ngx_http_voice_reply_redirect(ngx_http_voice_hook_t *hook,
 
 
 static void
-ngx_http_voice_reply_dial(ngx_http_voice_hook_t *hook, ngx_voice_twiml_t *w)
+ngx_http_voice_reply_dial(ngx_http_voice_hook_t *hook,
+    ngx_http_voice_reply_t *reply, ngx_voice_twiml_t *w)
 {
     ngx_str_t           goodbye;
     ngx_voice_flow_t   *flow;
@@ -291,7 +292,8 @@ ngx_http_voice_reply_dial(ngx_http_voice_hook_t *hook, ngx_voice_twiml_t *w)
     ngx_voice_twiml_open(w, "Dial");
     ngx_voice_twiml_integer(w, "timeout", NGX_HTTP_VOICE_DIAL_TIMEOUT);
     ngx_voice_twiml_open(w, "Number");
-    ngx_voice_twiml_text(w, &flow->fallback.number);
+    ngx_voice_twiml_text(w, reply->escalate ? ngx_voice_flow_escalate(flow)
+                                            : &flow->fallback.number);
     ngx_voice_twiml_close(w, "Number");
     ngx_voice_twiml_close(w, "Dial");
 

@@ -43,6 +43,7 @@ typedef struct {
     ngx_http_voice_next_e    next;
     ngx_uint_t               turn;
     ngx_uint_t               step;
+    unsigned                 escalate:1; /* dials whom the model may call */
     unsigned                 patient:1;  /* the caller asked for time */
 } ngx_http_voice_reply_t;
 

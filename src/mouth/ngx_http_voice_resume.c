@@ -213,8 +213,8 @@ ngx_http_voice_resume_history(ngx_pool_t *pool, ngx_voice_past_t *past,
     const char        *role;
     ngx_voice_said_t  *said;
 
-    past->said = ngx_palloc(pool, NGX_HTTP_VOICE_RESUME_SAID
-                                  * sizeof(ngx_voice_said_t));
+    past->said = ngx_pcalloc(pool, NGX_HTTP_VOICE_RESUME_SAID
+                                   * sizeof(ngx_voice_said_t));
     if (past->said == NULL) {
         return NGX_ERROR;
     }

@@ -13,15 +13,8 @@
 #include "ngx_http_voice_record.h"
 #include "../brain/ngx_http_voice_context.h"
 #include "../brain/ngx_http_voice_note.h"
+#include "../brain/ngx_http_voice_route.h"
 #include "../brain/ngx_http_voice_turn.h"
-
-
-/*
- * ms: the least that is waited before one more filler, and before the same one
- * is said again because the flow has no other
- */
-#define NGX_HTTP_VOICE_TALK_AGAIN  200
-#define NGX_HTTP_VOICE_TALK_SAME   3000
 
 
 static ngx_int_t ngx_http_voice_talk_ring(ngx_http_voice_pace_t *pace);
@@ -40,10 +33,6 @@ static ngx_uint_t ngx_http_voice_talk_understood(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_talk_again(ngx_http_voice_pace_t *pace,
     ngx_voice_line_t *line, ngx_uint_t answers);
 static void ngx_http_voice_talk_note(ngx_http_voice_pace_t *pace);
-static ngx_uint_t ngx_http_voice_talk_last(ngx_http_voice_pace_t *pace);
-static ngx_int_t ngx_http_voice_talk_take(ngx_http_voice_pace_t *pace,
-    ngx_voice_answer_view_t *view);
-static ngx_int_t ngx_http_voice_talk_filler(ngx_http_voice_pace_t *pace);
 
 
 ngx_int_t
@@ -485,9 +474,13 @@ ngx_http_voice_talk_input(ngx_http_voice_pace_t *pace)
 
     if (rc == NGX_OK) {
 
+        ngx_http_voice_route_words(&hook->agent, &hook->view, &words,
+                                   hook->request->pool,
+                                   hook->request->connection->log);
+
         /* a failure is in the answer, too */
 
-        (void) ngx_http_voice_turn_start(&hook->agent, &hook->view);
+        (void) ngx_http_voice_turn_start(&hook->agent, &hook->view, 0);
     }
 
     return ngx_http_voice_talk_answer(pace);
@@ -702,7 +695,7 @@ ngx_http_voice_talk_turns(ngx_http_voice_pace_t *pace)
 
 /* whether the call's turns or its time are used up with this turn */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_voice_talk_last(ngx_http_voice_pace_t *pace)
 {
     time_t                  limit;
@@ -823,193 +816,4 @@ ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace)
     hook->state = "apology";
 
     return ngx_http_voice_talk_again(pace, &flow->apology, 1);
-}
-
-
-ngx_int_t
-ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace)
-{
-    ngx_msec_t                      timeout;
-    ngx_http_voice_hook_t          *hook;
-    ngx_voice_answer_view_t         view;
-    ngx_http_voice_webhook_conf_t  *conf;
-
-    hook = pace->hook;
-    conf = hook->conf;
-
-    ngx_http_voice_pace_news(pace);
-
-    ngx_voice_answer_look(conf->zone, &hook->call.sid, hook->step.turn, &view);
-
-    if (view.state == NGX_VOICE_ANSWER_ORPHANED
-        && ngx_voice_answer_begin(conf->zone, &hook->call.sid,
-                                  hook->step.turn)
-           == NGX_OK)
-    {
-        ngx_log_error(NGX_LOG_NOTICE, hook->request->connection->log, 0,
-                      "voice call \"%V\" turn %ui is taken over from a worker "
-                      "that died", &hook->call.sid, hook->step.turn);
-
-        ngx_http_voice_record_start(pace);
-
-        ngx_voice_answer_look(conf->zone, &hook->call.sid, hook->step.turn,
-                              &view);
-    }
-
-    if (view.state > NGX_VOICE_ANSWER_FAILED) {
-        return ngx_http_voice_record_heard(pace, &view);
-    }
-
-    if (ngx_http_voice_talk_take(pace, &view) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (pace->reply.n == view.n && view.state == NGX_VOICE_ANSWER_FAILED) {
-        return ngx_http_voice_talk_failed(pace);
-    }
-
-    if (pace->reply.n == view.n
-        && (view.state == NGX_VOICE_ANSWER_DONE
-            || view.state == NGX_VOICE_ANSWER_NONE))
-    {
-        if (ngx_http_voice_talk_last(pace)) {
-
-            /* the answer is still given */
-
-            return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_GOODBYE,
-                                           NULL);
-        }
-
-        pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
-        pace->reply.turn = hook->step.turn + 1;
-        pace->reply.step = 0;
-
-        return ngx_http_voice_pace_send(pace);
-    }
-
-    if (pace->reply.n) {
-        pace->reply.next = NGX_HTTP_VOICE_NEXT_CONTINUE;
-        pace->reply.step = hook->step.step + 1;
-
-        return ngx_http_voice_pace_send(pace);
-    }
-
-    if (pace->late) {
-        return ngx_http_voice_talk_filler(pace);
-    }
-
-    timeout = conf->filler_after;
-
-    if (hook->step.kind == NGX_VOICE_STEP_REST) {
-
-        /* something was heard a moment ago */
-
-        timeout = ngx_max(timeout, NGX_HTTP_VOICE_TALK_AGAIN);
-
-        if (view.spoken == 0 && hook->agent.flow->fillers.nelts == 1) {
-
-            /* it was the filler, and there is no other one */
-
-            timeout = ngx_max(timeout, NGX_HTTP_VOICE_TALK_SAME);
-        }
-    }
-
-    timeout = ngx_min(timeout, ngx_http_voice_pace_left(pace));
-
-    ngx_http_voice_pace_wait(pace, ngx_http_voice_talk_answer, timeout);
-
-    return NGX_DONE;
-}
-
-
-/* moves what can be heard now into the reply: the first pieces in a row */
-
-static ngx_int_t
-ngx_http_voice_talk_take(ngx_http_voice_pace_t *pace,
-    ngx_voice_answer_view_t *view)
-{
-    ngx_uint_t                i;
-    ngx_voice_speech_e        state;
-    ngx_voice_piece_t        *piece;
-    ngx_http_voice_hook_t    *hook;
-    ngx_http_voice_spoken_t  *line;
-
-    hook = pace->hook;
-
-    pace->reply.n = 0;
-    pace->spoken = view->spoken;
-
-    /* the texts lie in a buffer that what follows may use */
-
-    for (i = 0; i < view->n; i++) {
-        line = &pace->reply.lines[i];
-        piece = &view->pieces[i];
-
-        line->text.len = piece->text.len;
-        line->text.data = ngx_pstrdup(hook->request->pool, &piece->text);
-
-        if (line->text.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(line->digest, piece->digest, NGX_VOICE_DIGEST);
-    }
-
-    for (i = 0; i < view->n; i++) {
-        line = &pace->reply.lines[i];
-        state = view->pieces[i].speech;
-
-        if (state != NGX_VOICE_SPEECH_READY
-            && state != NGX_VOICE_SPEECH_FAILED)
-        {
-            ngx_http_voice_pace_listen(pace, line->digest);
-
-            state = ngx_http_voice_agent_speak(&hook->agent, &line->text,
-                                               line->digest,
-                                               &hook->call.sid);
-        }
-
-        if (state == NGX_VOICE_SPEECH_FILLING) {
-            break;
-        }
-
-        line->speech = state;
-        pace->reply.n++;
-    }
-
-    pace->spoken += pace->reply.n;
-    pace->given = pace->reply.n;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_voice_talk_filler(ngx_http_voice_pace_t *pace)
-{
-    ngx_uint_t              n;
-    ngx_voice_flow_t       *flow;
-    ngx_voice_line_t       *line;
-    ngx_http_voice_hook_t  *hook;
-
-    hook = pace->hook;
-    flow = hook->agent.flow;
-
-    hook->state = "filler";
-
-    n = ngx_voice_call_filler(hook->conf->zone, &hook->call.sid);
-
-    line = flow->fillers.elts;
-    line += n % flow->fillers.nelts;
-
-    pace->reply.next = NGX_HTTP_VOICE_NEXT_CONTINUE;
-    pace->reply.step = hook->step.step + 1;
-
-    if (ngx_http_voice_pace_line(pace, line) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    /* played if it is there, said if not: it is already late */
-
-    return ngx_http_voice_pace_send(pace);
 }

@@ -30,11 +30,12 @@ ngx_int_t ngx_http_voice_talk_busy(ngx_http_voice_pace_t *pace);
 
 
 /*
- * What it is made of; all but _turns() return as ngx_http_voice_resume_pt.
- * _prompt() asks for words on a rung of the silence ladder, _input() takes
- * those of the webhook, _act() does what a rule or a key says, _misheard()
- * asks again, _failed() apologizes, _answer() waits for the turn's answer,
- * _turns() is how many the call may have.
+ * What it is made of; all but _last() and _turns() return as
+ * ngx_http_voice_resume_pt.  _prompt() asks for words on a rung of the silence
+ * ladder, _input() takes those of the webhook, _act() does what a rule or a
+ * key says, _misheard() asks again, _failed() apologizes, _answer() waits for
+ * the turn's answer, _last() is whether turns or time are used up, _turns()
+ * how many turns the call may have.
  */
 ngx_int_t ngx_http_voice_talk_prompt(ngx_http_voice_pace_t *pace,
     ngx_uint_t step);
@@ -44,6 +45,7 @@ ngx_int_t ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
 ngx_int_t ngx_http_voice_talk_misheard(ngx_http_voice_pace_t *pace);
 ngx_int_t ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace);
 ngx_int_t ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace);
+ngx_uint_t ngx_http_voice_talk_last(ngx_http_voice_pace_t *pace);
 ngx_uint_t ngx_http_voice_talk_turns(ngx_http_voice_pace_t *pace);
 
 

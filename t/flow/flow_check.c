@@ -115,9 +115,13 @@ show_lines(const char *name, ngx_array_t *lines)
 static void
 show(ngx_voice_flow_t *flow)
 {
-    ngx_str_t          value;
-    ngx_uint_t         i;
-    ngx_voice_rule_t  *rule;
+    ngx_str_t           value, *tool;
+    ngx_uint_t          i;
+    ngx_voice_rule_t   *rule;
+    ngx_voice_slot_t   *slot;
+    ngx_voice_route_t  *route;
+
+    static ngx_str_t  empty = ngx_null_string;
 
     show_text("name", &flow->name);
     show_text("company", &flow->company);
@@ -134,6 +138,7 @@ show(ngx_voice_flow_t *flow)
     show_text("goodbye", &flow->goodbye.source);
     show_lines("silence", &flow->silence);
     show_lines("fillers", &flow->fillers);
+    show_lines("tool_fillers", &flow->tool_fillers);
     show_lines("misheard", &flow->misheard);
 
     show_text("model.name", &flow->model.name);
@@ -170,7 +175,7 @@ show(ngx_voice_flow_t *flow)
     for (i = 0; i < flow->rules.nelts; i++) {
         printf("rule=%s", actions[rule[i].action]);
         show_text(rule[i].say ? " say" : "",
-                  rule[i].say ? &rule[i].say->source : &rule[i].when);
+                  rule[i].say ? &rule[i].say->source : &rule[i].when.text);
     }
 
     for (i = 0; i < 12; i++) {
@@ -179,6 +184,32 @@ show(ngx_voice_flow_t *flow)
         }
     }
 
+    route = flow->routes.elts;
+
+    for (i = 0; i < flow->routes.nelts; i++) {
+        show_text("route", &route[i].to);
+        show_text(" when", &route[i].when.text);
+        show_text(" description", &route[i].description);
+        show_text(" say", route[i].say ? &route[i].say->source : &empty);
+    }
+
+    slot = flow->slots.elts;
+
+    for (i = 0; i < flow->slots.nelts; i++) {
+        show_text("slot", &slot[i].name);
+        show_text(" description", &slot[i].description);
+    }
+
+    tool = flow->tools.elts;
+
+    for (i = 0; i < flow->tools.nelts; i++) {
+        show_text("tool", &tool[i]);
+    }
+
+    show_text("escalation.number", &flow->escalation.number);
+    show_number("escalation.days", flow->escalation.hours.days);
+    show_number("escalation.from", flow->escalation.hours.from);
+    show_number("escalation.to", flow->escalation.hours.to);
     show_number("fallback.after", flow->fallback.after);
     show_text("fallback.say", &flow->fallback.say.source);
     show_text("fallback.number", &flow->fallback.number);
@@ -189,6 +220,7 @@ show(ngx_voice_flow_t *flow)
     show_number("limits.misheard", flow->limits.misheard);
     show_number("limits.history", flow->limits.history);
     show_number("limits.answer", flow->limits.answer);
+    show_number("limits.rounds", flow->limits.rounds);
 }
 
 
