@@ -10,8 +10,8 @@ use Test::More;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use Mojo::IOLoop;
 use POSIX qw(mkfifo);
-use Time::HiRes qw(sleep);
 use Voice::Edge;
 use Voice::Postgres;
 use Voice::Scene;
@@ -60,6 +60,27 @@ sub arrived {
 
 my $scene;
 
+# a disk of its own for the folder, where that is possible: it can be filled
+
+my $disk;
+
+sub small_disk {
+    my ($folder) = @_;
+
+    return if $> != 0;
+
+    system("mount -t tmpfs -o size=8m,mode=0700 tmpfs '$folder' 2> /dev/null");
+
+    return $? == 0 ? $folder : undef;
+}
+
+END {
+    my $status = $?;
+
+    system("umount -l '$disk'") if $disk;
+    $? = $status;
+}
+
 sub folder { return $scene->edge->path('spool') }
 
 sub health { return $scene->health->json->{spool} }
@@ -67,7 +88,10 @@ sub health { return $scene->health->json->{spool} }
 sub nothing_waits {
     my ($what) = @_;
 
-    Voice::Edge::wait_for(sub { !health()->{notes} });
+    # a file that a worker has left is counted by nobody until it is adopted
+    Voice::Edge::wait_for(sub {
+        !health()->{notes} && !Voice::Spool::notes(folder());
+    });
 
     return is_deeply health(), { notes => 0, bytes => 0 },
         $what || 'nothing waits';
@@ -93,6 +117,7 @@ my $dir = $pg->{dir};
 
             mkdir "$folder/spool" or die "$folder: $!\n";
             $folder .= '/spool';
+            $disk = small_disk($folder);
 
             Voice::Spool::leave($folder, '1-1-0.spool',
                                 Voice::Spool::lines(@notes));
@@ -273,6 +298,184 @@ SQL
         . "where usename = 'voice_edge'");
     arrived($sid, 12, 'it arrives when it can');
     nothing_waits();
+}
+
+# --- calls -----------------------------------------------------------------
+
+my @lines = ('hello', 'what does it cost', 'tell me the whole story',
+             'goodbye');
+
+# Callers that call again and again while the code runs, and until it is done;
+# returns the calls.
+
+sub meanwhile {
+    my ($callers, $code) = @_;
+
+    my ($running, $over, @calls) = (0);
+    my $phone = $scene->phone;
+    my $caller;
+
+    $caller = sub {
+        $running++;
+        $phone->call_p(lines => [@lines])->then(sub {
+            push @calls, $_[0];
+            $running--;
+            $over ? ($running || Mojo::IOLoop->stop) : $caller->();
+        });
+    };
+
+    $caller->() for 1 .. $callers;
+
+    # what the code waits for are calls that end
+    my $timer;
+    my @steps = $code->(\@calls);
+
+    $timer = Mojo::IOLoop->recurring(0.02 => sub {
+        return if !@steps || !$steps[0]->();
+        shift @steps;
+        $over = 1 if !@steps;
+    });
+
+    Mojo::IOLoop->start;
+    Mojo::IOLoop->remove($timer);
+
+    return @calls;
+}
+
+# when so many more calls are over than before
+
+sub after {
+    my ($calls, $more, $do) = @_;
+
+    my $begun;
+
+    return sub {
+        $begun //= @$calls;
+        return if @$calls < $begun + $more;
+        $do->() if $do;
+        return 1;
+    };
+}
+
+# Each call with each turn, once and in order, and its end.
+
+sub complete {
+    my ($what, @calls) = @_;
+
+    nothing_waits("$what: nothing waits");
+
+    my %heard = map { $_->[0] => $_->[1] } @{ $dbh->selectall_arrayref(<<'SQL') };
+select c.sid, string_agg(t.heard, '/' order by t.turn)
+         || ' ' || count(*) || ' ' || c.status
+  from voice.calls c join voice.turns t on t.call_sid = c.sid group by c.sid
+SQL
+    my $want = join('/', @lines) . ' 5 completed';
+    my @wrong = grep { ($heard{ $_->sid } // '') ne $want } @calls;
+
+    ok scalar @calls, "$what: calls";
+    is_deeply [ map { $_->errors } @calls ], [ map { [] } @calls ],
+        "$what: none of them has suffered";
+    is scalar @wrong, 0, "$what: the database has every turn of "
+        . @calls . ' calls'
+        or diag map { $_->sid . ': ' . ($heard{ $_->sid } // '') . "\n" } @wrong;
+}
+
+complete('at rest', meanwhile(4, sub { after($_[0], 4) }));
+
+complete('reloads', meanwhile(4, sub {
+    my ($calls) = @_;
+
+    return map { after($calls, 4, sub { kill HUP => $scene->edge->master }) }
+        1 .. 5;
+}));
+
+complete('the database stops and starts', meanwhile(4, sub {
+    my ($calls) = @_;
+
+    return after($calls, 4, sub { $dbh->disconnect; $pg->stop('INT') }),
+        after($calls, 8, sub { $pg->start; $dbh = $pg->connect($name) }),
+        after($calls, 4);
+}));
+
+{
+    # what waits has lost its worker before the database is back
+    my @calls = meanwhile(4, sub {
+        my ($calls) = @_;
+
+        return after($calls, 4, sub { $dbh->disconnect; $pg->stop('QUIT') }),
+            after($calls, 8);
+    });
+
+    cmp_ok health()->{notes}, '>', 0, 'notes wait';
+    $scene->edge->kill_worker($_) for $scene->edge->workers;
+
+    push @calls, meanwhile(2, sub { after($_[0], 2) });
+
+    $pg->start;
+    $dbh = $pg->connect($name);
+
+    complete('workers killed with notes that wait', @calls);
+    ok scalar $scene->edge->log_lines(qr/of a worker that is gone is taken/),
+        'others have taken them over';
+}
+
+SKIP: {
+    skip 'no file system can be mounted here', 12 if !$disk;
+
+    my $full = "$disk/full";
+    my @calls;
+
+    push @calls, meanwhile(4, sub {
+        my ($calls) = @_;
+
+        return after($calls, 2, sub { fill($full) }), after($calls, 8);
+    });
+
+    my @loud = $scene->edge->log_lines(qr/\[crit\].* cannot be written/);
+
+    ok @loud >= 1 && @loud <= 2, 'a full disk is told once by each worker'
+        or diag @loud;
+    like $loud[0] // '', qr/No space left.*|make room/, 'and what to do';
+    like $scene->reasons, qr/spool_failing/, 'health tells it';
+    complete('the disk is full', @calls);
+
+    # and no database either
+    @calls = meanwhile(4, sub {
+        my ($calls) = @_;
+
+        return after($calls, 2, sub { $dbh->disconnect; $pg->stop('INT') }),
+            after($calls, 8);
+    });
+
+    ok health()->{notes}, 'notes wait in memory';
+    unlink $full or die "$full: $!\n";
+    Voice::Edge::wait_for(sub { $scene->reasons !~ /spool_failing/ });
+    unlike $scene->reasons, qr/spool_failing/, 'it recovers by itself';
+    ok scalar $scene->edge->log_lines(qr/spool .* can be written again/),
+        'and says so';
+    ok scalar Voice::Spool::notes(folder()), 'the notes are on the disk now';
+
+    # which is proved by those who have not seen them
+    $scene->edge->kill_worker($_) for $scene->edge->workers;
+    $pg->start;
+    $dbh = $pg->connect($name);
+    complete('no disk and no database', @calls);
+    ok !$scene->edge->log_lines(qr/voice note .* is lost/), 'no note is lost';
+}
+
+sub fill {
+    my ($path) = @_;
+
+    open my $file, '>:raw', $path or die "$path: $!\n";
+    $file->autoflush;
+    1 while syswrite $file, 'x' x 4096;
+    1 while syswrite $file, 'x';
+}
+
+{
+    ok $scene->edge->quit, 'nginx stops';
+    is_deeply [ Voice::Spool::files(folder(), qr/^\d\d+-.*\.spool$/) ], [],
+        'and leaves no empty file';
 }
 
 done_testing;

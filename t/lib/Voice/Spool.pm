@@ -59,7 +59,8 @@ sub notes {
 
     my @notes;
 
-    for my $name (files($folder, qr/\.spool$/)) {
+    for my $name (files($folder, qr/^\d.*\.spool$/)) {
+        next if !-f "$folder/$name";
         open my $file, '<:raw', "$folder/$name" or next;
 
         while (my $line = <$file>) {
