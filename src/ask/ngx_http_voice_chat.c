@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_chat.h"
+#include "ngx_http_voice_cause.h"
 #include "../wire/ngx_voice_sse.h"
 #include "../wire/ngx_voice_chat_delta.h"
 #include "../wire/ngx_voice_provider_error.h"
@@ -542,30 +543,9 @@ ngx_http_voice_chat_whole(ngx_http_voice_chat_ctx_t *ctx)
 static const char *
 ngx_http_voice_chat_status(ngx_http_voice_chat_ctx_t *ctx)
 {
-    u_char       code_buf[64], message_buf[160];
-    ngx_str_t    body, code, message;
-    ngx_uint_t   status;
-
-    status = ctx->ask->status;
-
-    body.data = ctx->buf;
-    body.len = ctx->len;
-
-    code.data = code_buf;
-    code.len = sizeof(code_buf);
-
-    message.data = message_buf;
-    message.len = sizeof(message_buf);
-
-    (void) ngx_voice_provider_error(&body, &code, &message);
-
-    /* what is wrong with a request may be said by quoting from it */
-
-    if (status == NGX_HTTP_BAD_REQUEST || status == 422) {
-        message = code;
-    }
-
-    ngx_http_voice_chat_detail(ctx, &message);
+    u_char       buf[160];
+    ngx_str_t    body, message;
+    const char  *cause;
 
     if (ctx->ask->sr == NULL) {
 
@@ -574,42 +554,18 @@ ngx_http_voice_chat_status(ngx_http_voice_chat_ctx_t *ctx)
         return "queued";
     }
 
-    if (!ctx->ask->header
-        && (status == 0 || status >= NGX_HTTP_INTERNAL_SERVER_ERROR))
-    {
+    body.data = ctx->buf;
+    body.len = ctx->len;
 
-        /* nothing came but the core's own word for it */
+    message.data = buf;
+    message.len = sizeof(buf);
 
-        return (status == NGX_HTTP_GATEWAY_TIME_OUT) ? "timeout"
-                                                     : "unreachable";
-    }
+    cause = ngx_http_voice_cause(ctx->ask, &body, &message);
 
-    switch (status) {
+    ngx_http_voice_chat_detail(ctx, &message);
 
-    case NGX_HTTP_UNAUTHORIZED:
-    case NGX_HTTP_FORBIDDEN:
-        return "unauthorized";
-
-    case NGX_HTTP_NOT_FOUND:
-        return "model_not_found";
-
-    case NGX_HTTP_TOO_MANY_REQUESTS:
-
-        /* money, not speed: no waiting helps */
-
-        if (ngx_strnstr(code.data, "quota", code.len)
-            || ngx_strnstr(code.data, "balance", code.len)
-            || ngx_strnstr(code.data, "spend_limit", code.len)
-            || ngx_strnstr(code.data, "usage_limit", code.len))
-        {
-            return "quota";
-        }
-
-        return "rate_limited";
-
-    default:
-        return (status >= 500) ? "server_error" : "bad_request";
-    }
+    return (ctx->ask->status == NGX_HTTP_NOT_FOUND) ? "model_not_found"
+                                                    : cause;
 }
 
 

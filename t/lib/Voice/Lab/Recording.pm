@@ -22,7 +22,7 @@ sub recording {
     my $note = '';
 
     if (defined $words && length $words) {
-        utf8::encode($words) if utf8::is_utf8($words);
+        utf8::encode($words);
         $note = pack 'a4 V a*', 'said', length $words, $words;
         $note .= "\0" if length($words) & 1;
     }
