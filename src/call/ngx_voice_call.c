@@ -143,7 +143,7 @@ ngx_voice_call_claim(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new,
 
         /* who was silent has heard all of it */
 
-        ngx_voice_answer_free(zone, &call->last);
+        ngx_voice_last_free(zone, call);
     }
 
     if (step->kind == NGX_VOICE_STEP_REST) {
@@ -291,8 +291,8 @@ ngx_voice_call_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_log_t *log)
         call->ended = 1;
         zone->sh->ncalls--;
 
-        ngx_voice_answer_free(zone, &call->answer);
-        ngx_voice_answer_free(zone, &call->last);
+        ngx_voice_answer_free(zone, call);
+        ngx_voice_last_free(zone, call);
 
         while (!ngx_queue_empty(&call->said)) {
             q = ngx_queue_head(&call->said);
@@ -557,8 +557,8 @@ ngx_voice_call_destroy(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
         zone->sh->ncalls--;
     }
 
-    ngx_voice_answer_free(zone, &call->answer);
-    ngx_voice_answer_free(zone, &call->last);
+    ngx_voice_answer_free(zone, call);
+    ngx_voice_last_free(zone, call);
     ngx_voice_chunk_free(zone, call->about);
 
     while (!ngx_queue_empty(&call->steps)) {

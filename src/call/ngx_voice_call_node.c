@@ -117,43 +117,24 @@ ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
 
 
 void
-ngx_voice_answer_free(ngx_voice_zone_t *zone,
-    ngx_voice_answer_node_t **answerp)
+ngx_voice_answer_free(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
 {
     ngx_uint_t                i;
     ngx_voice_answer_node_t  *answer;
 
-    answer = *answerp;
+    answer = call->answer;
 
     if (answer == NULL) {
         return;
     }
 
-    *answerp = NULL;
+    call->answer = NULL;
 
     for (i = 0; i < answer->n; i++) {
         ngx_voice_chunk_free(zone, answer->pieces[i].text);
     }
 
     ngx_voice_zone_free(zone, answer);
-}
-
-
-void
-ngx_voice_answer_retire(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
-{
-    if (call->answer == NULL) {
-        return;
-    }
-
-    ngx_voice_answer_free(zone, &call->last);
-
-    call->last = call->answer;
-    call->answer = NULL;
-
-    if (call->last->n == 0) {
-        ngx_voice_answer_free(zone, &call->last);
-    }
 }
 
 

@@ -63,6 +63,26 @@ typedef struct {
 } ngx_voice_answer_node_t;
 
 
+/* an answer that was given out, as small as can be: parked calls have one */
+
+typedef struct {
+    uint32_t               len;       /* of its text */
+    uint32_t               length;    /* of its audio, in ms */
+} ngx_voice_last_piece_t;
+
+
+typedef struct {
+    ngx_voice_chunk_t     *text;      /* of all pieces, without a gap */
+    ngx_msec_t             sent;      /* as in the answer */
+    uint32_t               turn;
+    uint16_t               given;
+    uint16_t               before;
+    uint16_t               n;
+    unsigned               whole:1;
+    ngx_voice_last_piece_t pieces[1];
+} ngx_voice_last_node_t;
+
+
 typedef struct {
     ngx_str_node_t         sn;
     ngx_queue_t            lru;
@@ -71,7 +91,7 @@ typedef struct {
     ngx_queue_t            said;      /* the head is the oldest */
     size_t                 said_size;
     ngx_voice_answer_node_t  *answer;
-    ngx_voice_answer_node_t  *last;   /* given out, the caller's turn */
+    ngx_voice_last_node_t    *last;   /* given out, the caller's turn */
     ngx_voice_chunk_t     *about;     /* the caller, JSON */
     uint64_t               asking;    /* the worker that finds out */
 
@@ -105,9 +125,15 @@ void ngx_voice_call_append(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call, ngx_uint_t turn, ngx_voice_role_e role,
     ngx_uint_t number, u_char *data, size_t len, size_t limit);
 void ngx_voice_answer_free(ngx_voice_zone_t *zone,
-    ngx_voice_answer_node_t **answer);
-/* no more of the answer is to come: it is the last one now */
+    ngx_voice_call_node_t *call);
+
+/*
+ * No more of the answer is to come: it is the last one now, until the caller
+ * has said something, or nothing.  Uses the scratch buffer.
+ */
 void ngx_voice_answer_retire(ngx_voice_zone_t *zone,
+    ngx_voice_call_node_t *call);
+void ngx_voice_last_free(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call);
 
 

@@ -58,7 +58,8 @@ ngx_voice_call_restore(ngx_voice_zone_t *zone, ngx_voice_past_t *past)
 
     /* an answer of an earlier turn has nobody left to hear it */
 
-    ngx_voice_answer_free(zone, &call->answer);
+    ngx_voice_answer_free(zone, call);
+    ngx_voice_last_free(zone, call);
 
     call->view.turn = past->turn;
     call->view.failures = past->failures;
