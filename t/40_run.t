@@ -38,7 +38,7 @@ chmod 0755, $open;
 my %runs;
 
 # the settings of whoever runs the tests are not ours
-my @inherited = grep { !/^(?:OPENAI|ELEVENLABS|TWILIO|VOICE|DATABASE)_/ }
+my @inherited = grep { !/^(?:OPENAI|ELEVENLABS|TWILIO|VOICE|DATABASE|TRANSCRIPTION)_/ }
     keys %ENV;
 my %clean = map { $_ => $ENV{$_} } @inherited;
 $clean{VOICE_BUILD} = $ENV{VOICE_BUILD} if $ENV{VOICE_BUILD};
@@ -302,6 +302,39 @@ if (up('second', %own)) {
         'no secret in the configuration, the log or on the screen';
 
     is health('first')->{status}, 'ready', 'the first is still there';
+}
+
+
+# --- callers who are recorded ----------------------------------------------
+
+{
+    my $general = JSON::PP->new->utf8->decode(
+        slurp("$root/conf/flows/general.json"));
+    my $var = "$open/recorded";
+
+    $general->{listen} = { mode => 'whisper', delete_recordings => \1 };
+    $edge->write_file('recorded/general.json',
+                      JSON::PP->new->utf8->encode($general));
+
+    if (up('recorded', VOICE_VAR => $var, VOICE_PORT => $ports{third},
+           VOICE_FLOWS => $edge->path('recorded') . '/*.json'))
+    {
+        my ($rc, $out) = phone('recorded');
+
+        is $rc, 0, 'a call that is transcribed ends well' or diag $out;
+        like $out, qr/process-recording 200/, 'it is recorded';
+        like $out, qr/agent  We are open Tuesday to Friday/,
+            'and the agent answers';
+        cmp_ok health('recorded')->{counters}{transcription_requests}, '>', 5,
+            'each time it is transcribed';
+        is_deeply [ grep { !-e "$var/run/$_" } qw(transcription twilio) ],
+            [], 'by stand-ins';
+    }
+
+    is +(command({ VOICE_VAR => $var }, 'run', 'stop'))[0], 0, 'stopped';
+    is ended($runs{recorded}{pid}), 0, 'and over';
+    is_deeply [ users($var) ], [], 'without a trace';
+    delete $runs{recorded};
 }
 
 
