@@ -248,7 +248,7 @@ is scalar @{ $model->requests }, 0, 'and the model is not asked again';
 
 # in the middle of an answer, whose worker is killed with all the others
 
-$model->arm({ fault => { say => $story, stall_after_chunks => 14 } });
+$model->arm({ fault => { say => $story, hold => 14 } });
 
 my $cut = $scene->line;
 my $cut_next = $cut->open(%who);
@@ -378,7 +378,7 @@ alternate($a, $b, 'nodes that ask each other');
 
 # an answer in the making is fetched from who makes it
 
-$a->model->arm({ fault => { say => $story, stall_after_chunks => 14 } });
+$a->model->arm({ fault => { say => $story, hold => 14 } });
 
 $line = $a->line;
 $next = $line->open(%who);
@@ -399,7 +399,7 @@ is scalar(() = $b->edge->log =~ /call "@{[$line->sid]}" is resumed/g), 0,
 # the node that makes it is killed
 
 $a->model->clear;
-$a->model->arm({ fault => { say => $story, stall_after_chunks => 14 } });
+$a->model->arm({ fault => { say => $story, hold => 14 } });
 
 $line = $a->line;
 $next = $line->open(%who);

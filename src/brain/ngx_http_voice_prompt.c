@@ -11,6 +11,7 @@
 #include <cjson/cJSON.h>
 
 #include "ngx_http_voice_prompt.h"
+#include "../wire/ngx_voice_json_text.h"
 
 
 /* entries of history that a request carries at most */
@@ -39,8 +40,6 @@ static ngx_int_t ngx_http_voice_prompt_cut(ngx_str_t *text,
     ngx_pool_t *pool);
 static ngx_int_t ngx_http_voice_prompt_add(cJSON *messages, const char *role,
     ngx_str_t *text, ngx_pool_t *pool);
-static ngx_int_t ngx_http_voice_prompt_string(cJSON *object,
-    const char *name, ngx_str_t *value, ngx_pool_t *pool);
 static ngx_uint_t ngx_http_voice_prompt_reasons(ngx_str_t *model);
 
 
@@ -74,7 +73,7 @@ ngx_http_voice_prompt(ngx_http_voice_agent_t *agent,
         return NGX_ERROR;
     }
 
-    if (ngx_http_voice_prompt_string(root, "model", name, pool) != NGX_OK
+    if (ngx_voice_json_add(root, "model", name) == NULL
         || ngx_http_voice_prompt_messages(root, agent, call, said, since,
                                           tools, pool)
            != NGX_OK
@@ -285,9 +284,7 @@ ngx_http_voice_prompt_tools(cJSON *messages, ngx_voice_said_t *said,
         }
 
         if (words && words->len && round == last) {
-            if (ngx_http_voice_prompt_string(message, "content", words, pool)
-                != NGX_OK)
-            {
+            if (ngx_voice_json_add(message, "content", words) == NULL) {
                 goto done;
             }
 
@@ -610,7 +607,7 @@ ngx_http_voice_prompt_add(cJSON *messages, const char *role, ngx_str_t *text,
         return NGX_ERROR;
     }
 
-    return ngx_http_voice_prompt_string(message, "content", text, pool);
+    return ngx_voice_json_add(message, "content", text) ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -630,23 +627,6 @@ ngx_http_voice_prompt_message(cJSON *messages, const char *role)
     }
 
     return cJSON_AddStringToObject(message, "role", role) ? message : NULL;
-}
-
-
-static ngx_int_t
-ngx_http_voice_prompt_string(cJSON *object, const char *name,
-    ngx_str_t *value, ngx_pool_t *pool)
-{
-    char  *text;
-
-    text = ngx_pnalloc(pool, value->len + 1);
-    if (text == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_cpystrn((u_char *) text, value->data, value->len + 1);
-
-    return cJSON_AddStringToObject(object, name, text) ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_turn.h"
+#include "ngx_http_voice_note.h"
 #include "ngx_http_voice_context.h"
 #include "ngx_http_voice_prompt.h"
 #include "ngx_http_voice_round.h"
@@ -49,6 +50,9 @@ typedef struct {
     cJSON                        *tools;    /* what is offered */
     ngx_http_voice_round_t        round;
 
+    ngx_msec_t                    started;
+    ngx_http_voice_note_answer_t  note;     /* how it went */
+
     ngx_uint_t                    published;
     ngx_uint_t                    fresh;    /* of this request */
     size_t                        size;     /* bytes of its text */
@@ -75,6 +79,8 @@ static void ngx_http_voice_turn_act(ngx_http_voice_turn_t *turn,
 static void ngx_http_voice_turn_acted(void *data);
 static void ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
     const char *cause);
+static void ngx_http_voice_turn_note(ngx_http_voice_turn_t *turn,
+    ngx_http_voice_chat_t *chat);
 static void ngx_http_voice_turn_lost(void *data);
 static void ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn,
     ngx_uint_t ok);
@@ -112,6 +118,9 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     turn->sid.data = turn->call.sid;
     turn->sid.len = NGX_VOICE_SID_LEN;
     turn->last = &turn->pieces;
+    turn->started = ngx_current_msec;
+    turn->note.first_token = -1;
+    turn->note.last_token = -1;
 
     turn->event.handler = ngx_http_voice_turn_event;
     turn->event.data = turn;
@@ -166,8 +175,8 @@ failed:
     ngx_str_null(&none);
 
     (void) ngx_voice_answer_end(agent->zone, &sid, call->turn, 0,
-                                agent->redact ? &none : NULL,
-                                agent->flow->limits.history, ngx_cycle->log);
+                                &none, agent->flow->limits.history,
+                                ngx_cycle->log);
 
     return NGX_ERROR;
 }
@@ -469,6 +478,9 @@ ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
             return rc;
         }
 
+        ngx_http_voice_note_utterance(&turn->agent, &turn->sid, digest,
+                                      &piece->text);
+
         turn->published++;
         turn->fresh++;
     }
@@ -564,6 +576,8 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
 
     turn->chat = NULL;
 
+    ngx_http_voice_turn_note(turn, chat);
+
     if (cause == NULL) {
         (void) ngx_voice_sentence_end(&turn->sentence,
                                       ngx_http_voice_turn_piece, turn);
@@ -630,6 +644,34 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
 }
 
 
+/* what a request has cost, in time from the turn's beginning and in tokens */
+
+static void
+ngx_http_voice_turn_note(ngx_http_voice_turn_t *turn,
+    ngx_http_voice_chat_t *chat)
+{
+    ngx_http_voice_note_answer_t  *note;
+
+    note = &turn->note;
+
+    note->model = *ngx_http_voice_prompt_model(&turn->agent, chat->model);
+
+    if (chat->first_token && note->first_token == -1) {
+        note->first_token = chat->started - turn->started + chat->first_token;
+    }
+
+    note->last_token = chat->started - turn->started + chat->duration;
+
+    if (chat->prompt_tokens > 0) {
+        note->prompt_tokens += chat->prompt_tokens;
+    }
+
+    if (chat->completion_tokens > 0) {
+        note->completion_tokens += chat->completion_tokens;
+    }
+}
+
+
 static void
 ngx_http_voice_turn_lost(void *data)
 {
@@ -642,34 +684,40 @@ ngx_http_voice_turn_lost(void *data)
 static void
 ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn, ngx_uint_t ok)
 {
-    size_t      since;
-    ngx_str_t   text, *kept;
-
-    kept = NULL;
+    size_t     since;
+    ngx_str_t  spoken, text;
 
     /* not piece by piece: a number may go on in the next one */
 
-    if (turn->agent.redact) {
-        ngx_voice_answer_text(turn->agent.zone, &turn->sid, turn->turn, &text,
-                              &since);
+    ngx_voice_answer_text(turn->agent.zone, &turn->sid, turn->turn, &spoken,
+                          &since);
 
-        if (ngx_http_voice_agent_redact(&turn->agent, &text, turn->pool,
-                                        turn->log)
-            != NGX_OK)
-        {
-            text.len = 0;
-        }
+    text.len = spoken.len;
+    text.data = ngx_pstrdup(turn->pool, &spoken);
 
-        kept = &text;
+    if (text.data == NULL
+        || ngx_http_voice_agent_redact(&turn->agent, &text, turn->pool,
+                                       turn->log)
+           != NGX_OK)
+    {
+        text.len = 0;
     }
 
     /* what another worker had spoken before it died is an answer, too */
 
-    (void) ngx_voice_answer_end(turn->agent.zone, &turn->sid, turn->turn,
-                                ok || turn->answered
-                                || turn->round.after
-                                   != NGX_VOICE_AFTER_LISTEN, kept,
-                                turn->agent.flow->limits.history, turn->log);
+    ok = ok || turn->answered || turn->round.after != NGX_VOICE_AFTER_LISTEN;
+
+    if (ngx_voice_answer_end(turn->agent.zone, &turn->sid, turn->turn, ok,
+                             &text, turn->agent.flow->limits.history,
+                             turn->log)
+        == NGX_OK)
+    {
+        turn->note.pieces = turn->published;
+        turn->note.failed = !ok;
+
+        ngx_http_voice_note_said(&turn->agent, &turn->call, turn->turn, &text,
+                                 &turn->note);
+    }
 
     ngx_http_voice_turn_free(turn);
 }

@@ -15,9 +15,6 @@ static ngx_int_t ngx_voice_answer_claim(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn, ngx_str_t *recording, ngx_uint_t rung);
 static ngx_voice_answer_node_t *ngx_voice_answer_own(ngx_voice_zone_t *zone,
     ngx_str_t *sid, ngx_uint_t turn, ngx_voice_call_node_t **call);
-static void ngx_voice_answer_remember(ngx_voice_zone_t *zone,
-    ngx_voice_call_node_t *call, ngx_voice_answer_node_t *answer,
-    size_t limit);
 
 
 ngx_int_t
@@ -161,13 +158,7 @@ ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
 
         /* while it runs, what makes room for the words spares the call */
 
-        if (text == NULL) {
-
-            if (answer->n) {
-                ngx_voice_answer_remember(zone, call, answer, limit);
-            }
-
-        } else if (text->len) {
+        if (text->len) {
             ngx_voice_call_append(zone, call, answer->turn,
                                   NGX_VOICE_ROLE_ASSISTANT, 0, text->data,
                                   text->len, limit);
@@ -469,33 +460,4 @@ ngx_voice_answer_own(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
     *callp = call;
 
     return answer;
-}
-
-
-static void
-ngx_voice_answer_remember(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
-    ngx_voice_answer_node_t *answer, size_t limit)
-{
-    u_char      *p, *start, *last;
-    ngx_uint_t   i;
-
-    start = ngx_voice_zone_scratch();
-    last = start + NGX_VOICE_SCRATCH;
-    p = start;
-
-    for (i = 0; i < answer->n; i++) {
-
-        if (answer->pieces[i].text->total + 1 > (size_t) (last - p)) {
-            break;
-        }
-
-        if (i) {
-            *p++ = ' ';
-        }
-
-        p = ngx_voice_chunk_copy(p, answer->pieces[i].text);
-    }
-
-    ngx_voice_call_append(zone, call, answer->turn, NGX_VOICE_ROLE_ASSISTANT,
-                          0, start, p - start, limit);
 }

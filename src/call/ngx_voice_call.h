@@ -337,7 +337,7 @@ ngx_int_t ngx_voice_answer_add(ngx_voice_zone_t *zone, ngx_str_t *sid,
 
 /*
  * ok: the turn counts as answered, otherwise it is one more failure in a row.
- * What was written becomes history, or text instead if it is not NULL.
+ * text, what was written as others may see it, becomes history.
  */
 ngx_int_t ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn, ngx_uint_t ok, ngx_str_t *text, size_t limit,

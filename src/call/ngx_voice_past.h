@@ -31,6 +31,7 @@ typedef struct {
 
     ngx_voice_said_t        *said;      /* the oldest first */
     ngx_uint_t               nsaid;
+    ngx_uint_t               nactions;  /* of them are tools */
     size_t                   limit;     /* bytes of it to be kept */
 
     ngx_voice_past_step_t   *steps;     /* the oldest first */

@@ -22,13 +22,22 @@
 #define NGX_HTTP_VOICE_RESUME_STEPS  16
 #define NGX_HTTP_VOICE_RESUME_SAID   128
 
+/* actions, and bytes of one in the history */
+#define NGX_HTTP_VOICE_RESUME_ACTIONS  32
+#define NGX_HTTP_VOICE_RESUME_ACTION   2048
+
 
 static void ngx_http_voice_resume_answer(void *data, ngx_voice_crm_rc_e rc,
     ngx_str_t *value);
 static ngx_int_t ngx_http_voice_resume_past(ngx_http_voice_pace_t *pace,
     cJSON *root, ngx_str_t *value);
 static ngx_int_t ngx_http_voice_resume_history(ngx_pool_t *pool,
-    ngx_voice_past_t *past, cJSON *history);
+    ngx_voice_past_t *past, cJSON *history, cJSON *actions);
+static ngx_int_t ngx_http_voice_resume_actions(ngx_pool_t *pool,
+    ngx_voice_past_t *past, cJSON *actions, ngx_uint_t turn);
+static ngx_int_t ngx_http_voice_resume_action(ngx_pool_t *pool,
+    ngx_voice_said_t *said, cJSON *action);
+static ngx_uint_t ngx_http_voice_resume_action_turn(cJSON *action);
 static ngx_int_t ngx_http_voice_resume_steps(ngx_pool_t *pool,
     ngx_voice_past_t *past, cJSON *steps);
 static ngx_int_t ngx_http_voice_resume_rest(ngx_http_voice_hook_t *hook,
@@ -184,7 +193,8 @@ ngx_http_voice_resume_past(ngx_http_voice_pace_t *pace, cJSON *root,
     past.limit = hook->agent.flow->limits.history;
 
     rc = ngx_http_voice_resume_history(pool, &past,
-                     cJSON_GetObjectItemCaseSensitive(resume, "history"));
+                     cJSON_GetObjectItemCaseSensitive(resume, "history"),
+                     cJSON_GetObjectItemCaseSensitive(resume, "actions"));
 
     if (rc == NGX_OK) {
         rc = ngx_http_voice_resume_steps(pool, &past,
@@ -206,18 +216,22 @@ ngx_http_voice_resume_past(ngx_http_voice_pace_t *pace, cJSON *root,
 
 static ngx_int_t
 ngx_http_voice_resume_history(ngx_pool_t *pool, ngx_voice_past_t *past,
-    cJSON *history)
+    cJSON *history, cJSON *actions)
 {
     cJSON             *item;
     ngx_int_t          skip;
     const char        *role;
+    ngx_uint_t         turn, done;
     ngx_voice_said_t  *said;
 
-    past->said = ngx_pcalloc(pool, NGX_HTTP_VOICE_RESUME_SAID
+    past->said = ngx_pcalloc(pool, (NGX_HTTP_VOICE_RESUME_SAID
+                                    + NGX_HTTP_VOICE_RESUME_ACTIONS)
                                    * sizeof(ngx_voice_said_t));
     if (past->said == NULL) {
         return NGX_ERROR;
     }
+
+    done = 0;
 
     skip = cJSON_GetArraySize(history) - NGX_HTTP_VOICE_RESUME_SAID;
 
@@ -233,15 +247,157 @@ ngx_http_voice_resume_history(ngx_pool_t *pool, ngx_voice_past_t *past,
             continue;
         }
 
+        turn = ngx_http_voice_resume_number(item, "turn");
+
+        /* what was done in a turn stands before what was said of it */
+
+        if (ngx_strcmp(role, "user") != 0 && turn > done) {
+
+            if (ngx_http_voice_resume_actions(pool, past, actions, turn)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+
+            done = turn;
+        }
+
         said = &past->said[past->nsaid++];
 
         said->role = (ngx_strcmp(role, "user") == 0)
                      ? NGX_VOICE_ROLE_USER : NGX_VOICE_ROLE_ASSISTANT;
-        said->turn = ngx_http_voice_resume_number(item, "turn");
+        said->turn = turn;
         said->text = ngx_http_voice_resume_text(item, "text");
     }
 
+    if (past->turn > done) {
+        return ngx_http_voice_resume_actions(pool, past, actions, past->turn);
+    }
+
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_voice_resume_actions(ngx_pool_t *pool, ngx_voice_past_t *past,
+    cJSON *actions, ngx_uint_t turn)
+{
+    cJSON             *action;
+    ngx_uint_t         n;
+    ngx_voice_said_t  *said;
+
+    n = 0;
+
+    cJSON_ArrayForEach(action, actions) {
+
+        if (ngx_http_voice_resume_action_turn(action) != turn
+            || past->nactions == NGX_HTTP_VOICE_RESUME_ACTIONS)
+        {
+            continue;
+        }
+
+        said = &past->said[past->nsaid];
+
+        said->role = NGX_VOICE_ROLE_TOOL;
+        said->turn = turn;
+        said->number = ++n;
+
+        if (ngx_http_voice_resume_action(pool, said, action) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        past->nsaid++;
+        past->nactions++;
+    }
+
+    return NGX_OK;
+}
+
+
+/* as brain/ngx_http_voice_round.c keeps it; each is taken for a round */
+
+static ngx_int_t
+ngx_http_voice_resume_action(ngx_pool_t *pool, ngx_voice_said_t *said,
+    cJSON *action)
+{
+    char       *text;
+    cJSON      *entry;
+    ngx_int_t   rc;
+    ngx_str_t   name;
+
+    rc = NGX_ERROR;
+    text = NULL;
+
+    name = ngx_http_voice_resume_text(action, "name");
+    entry = cJSON_CreateObject();
+
+    if (entry
+        && ngx_voice_json_add(entry, "name", &name)
+        && cJSON_AddNumberToObject(entry, "round", said->number)
+        && cJSON_AddItemToObject(entry, "arguments",
+                cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(action,
+                                                     "arguments"), 1))
+        && cJSON_AddItemToObject(entry, "result",
+                cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(action,
+                                                     "result"), 1)))
+    {
+        text = cJSON_PrintUnformatted(entry);
+    }
+
+    if (text && ngx_strlen(text) > NGX_HTTP_VOICE_RESUME_ACTION) {
+        cJSON_free(text);
+
+        /* that it was done is worth more than what came of it */
+
+        (void) cJSON_ReplaceItemInObjectCaseSensitive(entry, "arguments",
+                                                      cJSON_CreateObject());
+        (void) cJSON_ReplaceItemInObjectCaseSensitive(entry, "result",
+                                                      cJSON_CreateObject());
+        text = cJSON_PrintUnformatted(entry);
+    }
+
+    if (text) {
+        said->text.len = ngx_strlen(text);
+        said->text.data = ngx_pnalloc(pool, said->text.len);
+
+        if (said->text.data) {
+            ngx_memcpy(said->text.data, text, said->text.len);
+            rc = NGX_OK;
+        }
+
+        cJSON_free(text);
+    }
+
+    cJSON_Delete(entry);
+
+    return rc;
+}
+
+
+/* an action's key is <CallSid>/<turn>/<name>/<number> */
+
+static ngx_uint_t
+ngx_http_voice_resume_action_turn(cJSON *action)
+{
+    u_char     *p, *last;
+    ngx_int_t   turn;
+    ngx_str_t   key;
+
+    key = ngx_http_voice_resume_text(action, "key");
+
+    last = key.data + key.len;
+    p = ngx_strlchr(key.data, last, '/');
+
+    if (p == NULL) {
+        return 0;
+    }
+
+    key.data = ++p;
+    p = ngx_strlchr(p, last, '/');
+
+    turn = p ? ngx_atoi(key.data, p - key.data) : NGX_ERROR;
+
+    return (turn == NGX_ERROR) ? 0 : turn;
 }
 
 
