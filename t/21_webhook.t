@@ -480,6 +480,18 @@ for my $route (qw(inbound-webhook conversation-start process-speech)) {
     is $live->(), $before, 'it ends the call';
 }
 
+{
+    # nobody records here: a URL of the operator's own making
+    my $r = $edge->webhook('process-recording',
+        call => 'CA' . 'e5' x 16, params => { RecordingDuration => 2,
+                                              RecordingSid => 'RE' . 'a' x 32 });
+
+    is $r->status, 200, 'a recording that is not to be transcribed';
+    like $r->body, qr/<Gather /, 'the caller is asked again';
+    like $edge->log, qr/has a recording, but there is no "voice_stt"/,
+        'the log says why';
+}
+
 # the log
 
 {

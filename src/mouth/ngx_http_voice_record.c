@@ -46,6 +46,18 @@ ngx_http_voice_record_begin(ngx_http_voice_pace_t *pace)
         return ngx_http_voice_talk_misheard(pace);
     }
 
+    if (hook->conf->stt.uri.len == 0 || hook->conf->twilio.uri.len == 0) {
+
+        /* not by a document of ours: a flow that records needs both */
+
+        ngx_log_error(NGX_LOG_ERR, hook->request->connection->log, 0,
+                      "voice call \"%V\" has a recording, but there is no "
+                      "\"voice_stt\" or no \"voice_twilio\"",
+                      &hook->call.sid);
+
+        return ngx_http_voice_talk_misheard(pace);
+    }
+
     hook->state = "listening";
 
     ngx_str_null(&none);
