@@ -342,7 +342,8 @@ ngx_http_voice_audio_handler(ngx_http_request_t *r)
     vlcf = ngx_http_get_module_loc_conf(r, ngx_http_voice_module);
     vlcf = vlcf->here;
 
-    return ngx_http_voice_audio(r, &vlcf->speech, vlcf->webhook.keys);
+    return ngx_http_voice_audio(r, &vlcf->speech, vlcf->webhook.keys,
+                                vlcf->webhook.crm);
 }
 
 

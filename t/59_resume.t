@@ -47,7 +47,8 @@ sub node {
     $directives{voice_peer} = '/voice/peer/' if $other;
 
     return Voice::Scene->new(
-        flow => { voice => undef, prompt => 'You answer.' },
+        flow => { voice => undef, prompt => 'You answer.',
+                  %{ delete $option{flow} || {} } },
         listen => ["unix:$sockets/$self.sock"],
         http_directives => {
             voice_database => "\"host=$pg->{dir} dbname=$name\"",
@@ -427,5 +428,49 @@ like $b->edge->log, qr/node "a" did not answer for call/, 'the log says why';
 $next = Voice::Scene::Line::action($r);
 ($said, $r) = answer($there, $next, SpeechResult => 'hello', %who);
 like $said, qr/Hello! It is good to hear you/, 'and the call goes on there';
+
+$b->edge->stop;
+
+
+# --- the words behind a sound ----------------------------------------------
+
+my $speaks = node('c', undef, flow => { voice => { id => 'TestVoice0001' } });
+up($speaks);
+
+$line = $speaks->line;
+$next = $line->open(%who);
+($said, $r) = answer($line, $next, SpeechResult => 'hello', %who);
+
+my ($sound) = grep { /audio/ } split ' ', $said;
+my $edge = $speaks->edge;
+
+is $edge->get("/api/voice/$sound")->status, 200, 'a sound';
+
+ok wait_row('select 1 from voice.utterances limit 1'), 'its words are noted';
+
+# as on another node: neither the words nor the audio are there
+
+$edge->quit;
+system 'rm', '-rf', $edge->path('cache');
+mkdir $edge->path('cache');
+chmod 0777, $edge->path('cache');
+$edge->start;
+up($speaks, 4);
+
+$r = $edge->get("/api/voice/$sound");
+is $r->status, 200, 'is made again of the words in the database';
+is $r->header('Content-Type'), 'audio/mpeg', 'and is a sound';
+
+$owner->do('delete from voice.utterances');
+
+$edge->quit;
+system 'rm', '-rf', $edge->path('cache');
+mkdir $edge->path('cache');
+chmod 0777, $edge->path('cache');
+$edge->start;
+up($speaks, 6);
+
+is $edge->get("/api/voice/$sound")->status, 404,
+    'words that nobody knows are not found';
 
 done_testing;

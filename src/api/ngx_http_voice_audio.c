@@ -12,6 +12,8 @@
 #include "../ask/ngx_http_voice_header.h"
 #include "../call/ngx_voice_wait.h"
 #include "../wire/ngx_voice_audio_id.h"
+#include "../wire/ngx_voice_base64url.h"
+#include "../wire/ngx_voice_json_text.h"
 
 
 /* what a GET waits for speech beyond the time that speech itself has, in ms */
@@ -26,6 +28,8 @@ typedef struct {
     ngx_str_t                    uri;       /* redirected to */
     ngx_event_t                  timer;
     ngx_voice_waiter_t           waiter;
+    ngx_voice_crm_t             *crm;       /* NULL: it is not asked (again) */
+    ngx_voice_crm_ask_t         *lookup;
     u_char                       digest[NGX_VOICE_DIGEST];
 } ngx_http_voice_audio_ctx_t;
 
@@ -41,9 +45,16 @@ static ngx_int_t ngx_http_voice_audio_name(ngx_http_request_t *r,
 static ngx_int_t ngx_http_voice_audio_unchanged(
     ngx_http_voice_audio_ctx_t *ctx);
 static ngx_int_t ngx_http_voice_audio_serve(ngx_http_voice_audio_ctx_t *ctx);
+static ngx_int_t ngx_http_voice_audio_lookup(ngx_http_voice_audio_ctx_t *ctx);
+static void ngx_http_voice_audio_words(void *data, ngx_voice_crm_rc_e rc,
+    ngx_str_t *value);
+static ngx_str_t ngx_http_voice_audio_string(cJSON *object,
+    const char *name);
 static void ngx_http_voice_audio_event(ngx_event_t *ev);
+static void ngx_http_voice_audio_again(ngx_http_voice_audio_ctx_t *ctx);
 static void ngx_http_voice_audio_timeout(ngx_event_t *ev);
 static void ngx_http_voice_audio_cleanup(void *data);
+static void ngx_http_voice_audio_rest(ngx_http_voice_audio_ctx_t *ctx);
 static ngx_int_t ngx_http_voice_audio_header_filter(ngx_http_request_t *r);
 static ngx_http_voice_audio_ctx_t *ngx_http_voice_audio_of(
     ngx_http_request_t *r);
@@ -63,7 +74,7 @@ static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 
 ngx_int_t
 ngx_http_voice_audio(ngx_http_request_t *r, ngx_http_voice_speech_t *speech,
-    ngx_array_t *keys)
+    ngx_array_t *keys, ngx_voice_crm_t *crm)
 {
     static ngx_str_t  allow = ngx_string("GET, HEAD");
 
@@ -92,6 +103,7 @@ ngx_http_voice_audio(ngx_http_request_t *r, ngx_http_voice_speech_t *speech,
 
     ctx->request = r;
     ctx->speech = *speech;
+    ctx->crm = crm;
 
     ctx->timer.handler = ngx_http_voice_audio_timeout;
     ctx->timer.data = ctx;
@@ -266,10 +278,14 @@ ngx_http_voice_audio_serve(ngx_http_voice_audio_ctx_t *ctx)
 
         /* words without a sound are the provider's failure */
 
-        return (ngx_voice_speech_get(ctx->speech.zone, ctx->digest, r->pool,
-                                     &profile, &text)
-                == NGX_OK)
-               ? NGX_HTTP_BAD_GATEWAY : NGX_HTTP_NOT_FOUND;
+        if (ngx_voice_speech_get(ctx->speech.zone, ctx->digest, r->pool,
+                                 &profile, &text)
+            == NGX_OK)
+        {
+            return NGX_HTTP_BAD_GATEWAY;
+        }
+
+        return ngx_http_voice_audio_lookup(ctx);
     }
 
     ctx->uri = ngx_http_voice_speech_uri(&ctx->speech, r->pool, ctx->digest);
@@ -287,15 +303,100 @@ ngx_http_voice_audio_serve(ngx_http_voice_audio_ctx_t *ctx)
 }
 
 
+/* another node, or an earlier run, may have known the words */
+
+static ngx_int_t
+ngx_http_voice_audio_lookup(ngx_http_voice_audio_ctx_t *ctx)
+{
+    u_char     name[ngx_voice_base64url_len(NGX_VOICE_DIGEST)];
+    ngx_str_t  id;
+
+    if (ctx->crm == NULL) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    (void) ngx_voice_base64url_encode(name, ctx->digest, NGX_VOICE_DIGEST);
+
+    id.data = name;
+    id.len = sizeof(name);
+
+    ctx->lookup = ngx_voice_crm_utterance(ctx->crm, &id,
+                                          ngx_http_voice_audio_words, ctx);
+    ctx->crm = NULL;
+
+    return ctx->lookup ? NGX_AGAIN : NGX_HTTP_NOT_FOUND;
+}
+
+
+static void
+ngx_http_voice_audio_words(void *data, ngx_voice_crm_rc_e rc,
+    ngx_str_t *value)
+{
+    ngx_http_voice_audio_ctx_t *ctx = data;
+
+    cJSON                *root;
+    u_char                digest[NGX_VOICE_DIGEST];
+    ngx_str_t             text;
+    ngx_voice_profile_t   profile;
+
+    ctx->lookup = NULL;
+
+    root = (rc == NGX_VOICE_CRM_OK)
+           ? cJSON_ParseWithLength((char *) value->data, value->len) : NULL;
+
+    text = ngx_http_voice_audio_string(root, "text");
+    profile.voice = ngx_http_voice_audio_string(root, "voice");
+    profile.model = ngx_http_voice_audio_string(root, "model");
+    profile.format = ngx_http_voice_audio_string(root, "format");
+    profile.settings = ngx_http_voice_audio_string(root, "settings");
+
+    if (text.len && profile.voice.len) {
+
+        /* the id has a MAC, what stands behind it in the database has none */
+
+        ngx_voice_speech_digest(&profile, &text, digest);
+
+        if (ngx_memcmp(digest, ctx->digest, NGX_VOICE_DIGEST) == 0) {
+            (void) ngx_voice_speech_put(ctx->speech.zone, ctx->digest,
+                                        &profile, &text);
+        }
+    }
+
+    cJSON_Delete(root);
+
+    ngx_http_voice_audio_again(ctx);
+}
+
+
+static ngx_str_t
+ngx_http_voice_audio_string(cJSON *object, const char *name)
+{
+    ngx_str_t    text;
+    const char  *s;
+
+    s = ngx_voice_json_string(object, name);
+
+    text.data = (u_char *) s;
+    text.len = s ? ngx_strlen(s) : 0;
+
+    return text;
+}
+
+
 static void
 ngx_http_voice_audio_event(ngx_event_t *ev)
 {
-    ngx_int_t                    rc;
-    ngx_connection_t            *c;
-    ngx_http_request_t          *r;
-    ngx_http_voice_audio_ctx_t  *ctx;
+    ngx_http_voice_audio_again(ev->data);
+}
 
-    ctx = ev->data;
+
+static void
+ngx_http_voice_audio_again(ngx_http_voice_audio_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
     r = ctx->request;
     c = r->connection;
 
@@ -304,11 +405,7 @@ ngx_http_voice_audio_event(ngx_event_t *ev)
     rc = ngx_http_voice_audio_serve(ctx);
 
     if (rc != NGX_AGAIN) {
-
-        if (ctx->timer.timer_set) {
-            ngx_del_timer(&ctx->timer);
-        }
-
+        ngx_http_voice_audio_rest(ctx);
         ngx_http_finalize_request(r, rc);
     }
 
@@ -329,7 +426,7 @@ ngx_http_voice_audio_timeout(ngx_event_t *ev)
 
     ngx_http_set_log_request(c->log, r);
 
-    ngx_voice_wait_del(&ctx->waiter);
+    ngx_http_voice_audio_rest(ctx);
 
     ngx_http_finalize_request(r, NGX_HTTP_GATEWAY_TIME_OUT);
     ngx_http_run_posted_requests(c);
@@ -339,9 +436,21 @@ ngx_http_voice_audio_timeout(ngx_event_t *ev)
 static void
 ngx_http_voice_audio_cleanup(void *data)
 {
-    ngx_http_voice_audio_ctx_t *ctx = data;
+    ngx_http_voice_audio_rest(data);
+}
 
+
+/* ends all waiting */
+
+static void
+ngx_http_voice_audio_rest(ngx_http_voice_audio_ctx_t *ctx)
+{
     ngx_voice_wait_del(&ctx->waiter);
+
+    if (ctx->lookup) {
+        ngx_voice_crm_drop(ctx->lookup);
+        ctx->lookup = NULL;
+    }
 
     if (ctx->timer.timer_set) {
         ngx_del_timer(&ctx->timer);
