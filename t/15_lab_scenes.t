@@ -107,7 +107,7 @@ sub called {
 scene('sales', contact => { name => 'Omar Haddad' },
       deals => [{ title => 'Ten cargo bikes' }]);
 
-like(turn('We need ten more cargo bikes.'), qr/noted that\. Is there a budget/,
+like(turn('We need ten more cargo bikes.'), qr/\AI have noted that\. Is there a budget/,
      'need, then the question for the budget');
 called('qualify_lead', { need => 'strong' }, 'is noted');
 like(turn('Yes, forty thousand dollars are approved.'), qr/Who decides/,
@@ -115,25 +115,32 @@ like(turn('Yes, forty thousand dollars are approved.'), qr/Who decides/,
 called('qualify_lead', { need => 'strong', budget => 'confirmed' },
        'with what was said before');
 like(turn('I decide that myself.'), qr/By when/, 'then for the timeline');
-is(turn('We want them next month.'), 'Let us find a time to talk about it. '
-   . 'I can offer Friday, November the twenty-seventh, at nine in the morning; '
-   . 'Friday, November the twenty-seventh, at half past nine in the morning; '
-   . 'or Monday, November the thirtieth, at two in the afternoon. Which of '
-   . 'them suits you?', 'then free times are offered');
+is(turn('We want them next month.'), 'For a talk with a colleague '
+   . 'I can offer Friday, November the twenty-seventh, at nine or half past '
+   . 'nine in the morning or Monday, November the thirtieth, at two in the '
+   . 'afternoon. Which of them suits you?', 'then free times are offered');
 is(scalar(@done), 2, 'which were looked up');
 like(turn('On Monday at two, please.'), qr/\AYou are booked for Monday, /,
      'the chosen one is booked');
 called('schedule_meeting', { start => '2026-11-30T14:00',
                              topic => 'Ten cargo bikes' }, 'and no other');
+is_deeply([map { Voice::Lab::Talk->new(text => $_,
+               asked => 'Which of them suits you?')->chosen(\@free) }
+           'Half past nine.', 'At nine', 'Monday at two', 'the last', 'Yes.'],
+          [@free[1, 0, 2, 2, 0]], 'half past nine is not nine');
 is(turn('Thank you.'), 'You are welcome. Is there anything else?',
    'nothing more is called');
 is_deeply(\@done, [], 'for nothing was said');
 
 turn('I would like a meeting.');
+like(turn('Yes, the budget is approved.'), qr/By when|Is there|Who|What do|offer/,
+     'a yes to something else');
+is_deeply([map { $_->{arguments}{start} // () } @done], [], 'books nothing');
+turn('I would like a meeting.');
 $results{schedule_meeting} = sub {
     $_[0]{start} ? { error => { code => 'taken', free => [$free[2]] } }
                  : { free => \@free } };
-like(turn('The first one.'), qr/can not be had\. I can offer Monday/,
+like(turn('The first one.'), qr/can not be had, but I can offer Monday/,
      'a time that is taken is not booked');
 
 scene('sales');

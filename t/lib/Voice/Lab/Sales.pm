@@ -27,7 +27,7 @@ my @answers = (
         qr/\bi (?:\w+ )?(?:decide|sign)\b|\b(?:my decision|owner)\b/],
     [need => critical => qr/\b(?:urgent|urgently|desperately)\b/],
     [need => strong => qr/\b(?:need|needs|replace|every day)\b/],
-    [need => some => qr/\b(?:want|like|interested|looking|buy|buying)\b/],
+    [need => some => qr/\b(?:interested|looking for|buy|buying|order)\b/],
     [timeline => now =>
         qr/\b(?:now|today|immediately|as soon as|(?:this|next) (?:week|month))\b/],
     [timeline => quarter => qr/\b(?:quarter|two months|three months)\b/],
@@ -39,23 +39,28 @@ sub reply ($talk) {
     return if !$talk->may('qualify_lead');
     return results($talk) if @{ $talk->results };
 
+    my %known = facts($talk);
+    my %new = answers($talk->text);
+
     # the times may have changed since they were offered
 
-    return look() if $talk->asked =~ /Which of them suits you/ && !$talk->no
-                     || $talk->text =~ /\b(?:meeting|appointment|visit)\b/i;
+    return look() if !%new && !$talk->no
+        && $talk->asked =~ /Which of them suits you/
+        || $talk->text =~ /\b(?:meeting|appointment|visit)\b/i;
 
-    my %known = facts($talk);
-    my $new = answers($talk->text) || $talk->asked =~ /your name/;
-
-    return if !%known || !$new;
+    return if !%known || !%new && $talk->asked !~ /your name/;
     return 'Gladly. May I have your name first, please?'
         if !defined $talk->name;
-    return { calls => [{ name => 'qualify_lead',
+    return { say => 'All right.',
+             calls => [{ name => 'qualify_lead',
                          arguments => { %known, $talk->named } }] };
 }
 
 
-sub look { { calls => [{ name => 'schedule_meeting', arguments => {} }] } }
+sub look {
+    return { say => 'Let me look at the calendar.',
+             calls => [{ name => 'schedule_meeting', arguments => {} }] };
+}
 
 
 sub answers ($text) {
@@ -87,7 +92,7 @@ sub results ($talk) {
         my ($missing) = @{ $result->{missing} || [] };
 
         return look() if !defined $missing;
-        return "Good, I have noted that. $question{$missing}";
+        return "I have noted that. $question{$missing}";
     }
 
     return if $name ne 'schedule_meeting';
@@ -100,7 +105,7 @@ sub results ($talk) {
 
     my $start = $talk->chosen($result->{free});
 
-    return 'Let us find a time to talk about it. '
+    return 'For a talk with a colleague '
         . Voice::Lab::Talk::offer($result->{free}) if !defined $start;
     return { calls => [{ name => 'schedule_meeting', arguments => {
         start => $start, topic => ($talk->deal || {})->{title} // 'Offer',

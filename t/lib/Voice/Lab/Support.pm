@@ -7,6 +7,8 @@ use Mojo::Base -strict, -signatures;
 
 my $problem = qr/\b(?:problem|broken|issue|wrong|trouble|noise|loose|stuck
     |leaks?|squeaks?|squeals?|rattles?|red|not|doesn't|won't|fell)\b/xi;
+my %hours = (1 => 'an hour', 4 => 'four hours', 8 => 'eight hours',
+    24 => 'a day', 72 => 'three days');
 my $question = qr/\b(?:warranty|guarantee|storage|how (?:do|can|should) i)\b/i;
 
 
@@ -33,7 +35,8 @@ sub reply ($talk) {
         return 'Then I leave it. Is there anything else?';
     }
 
-    return { calls => [{ name => 'lookup_knowledge',
+    return { say => 'Let me look that up.',
+             calls => [{ name => 'lookup_knowledge',
                          arguments => { query => $text } }] }
         if $text =~ $question && $talk->may('lookup_knowledge');
 
@@ -52,7 +55,8 @@ sub reply ($talk) {
 
 
 sub comment ($number, $words) {
-    return { calls => [{ name => 'add_ticket_comment', arguments => {
+    return { say => 'All right.',
+             calls => [{ name => 'add_ticket_comment', arguments => {
         ticket => $number, comment => ucfirst $words } }] };
 }
 
@@ -76,7 +80,8 @@ sub ticket ($talk) {
     my $words = described($talk) // $talk->text;
     my $title = $words =~ s/[.!?].*//sr;
 
-    return { calls => [{ name => 'create_support_ticket', arguments => {
+    return { say => 'Let me write that down.',
+             calls => [{ name => 'create_support_ticket', arguments => {
         title => substr($title, 0, 80), description => $words,
         category => $words =~ /\b(?:invoice|bill|charged|paid)\b/i
                     ? 'billing' : 'technical',
@@ -97,7 +102,7 @@ sub results ($talk) {
     return "I have added that to ticket $ticket->{number}. Is there anything "
         . 'else?' if $name eq 'add_ticket_comment';
     return "I have opened ticket $ticket->{number} for you. A colleague "
-        . "answers within $ticket->{answer_within_hours} hours. Is there "
+        . "answers within $hours{ $ticket->{answer_within_hours} }. Is there "
         . 'anything else?' if $name eq 'create_support_ticket';
     return if $name ne 'lookup_knowledge';
 

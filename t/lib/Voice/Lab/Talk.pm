@@ -126,7 +126,7 @@ sub trouble ($self) {
             . 'else?' if $result->{queued} || ($result->{status} // '')
                                               eq 'queued';
         return 'May I have your name first, please?' if $code eq 'name_needed';
-        return 'That time can not be had. ' . offer($error->{free})
+        return 'That time can not be had, but ' . offer($error->{free})
             if @{ $error->{free} || [] };
         return 'I am sorry, that did not work. For a colleague, please press '
             . 'zero.' if $code ne '';
@@ -146,27 +146,55 @@ my @days = ('', qw(first second third fourth fifth sixth seventh eighth ninth
 push @days, map({ "twenty-$days[$_]" } 1 .. 9), 'thirtieth', 'thirty-first';
 
 
-sub spoken ($start) {
+# (day, hour, part of the day)
+
+sub _words ($start) {
     my ($year, $month, $day, $hour, $minute)
-        = $start =~ /\A(\d+)-(\d+)-(\d+)T(\d+):(\d+)/ or return $start;
+        = $start =~ /\A(\d+)-(\d+)-(\d+)T(\d+):(\d+)/
+        or return ('some day', 'some time', 'day');
     my $date = strftime('%A, %B',
                         gmtime timegm(0, 0, 12, $day, $month - 1, $year));
-    my $clock = $minute > 0 ? "half past $hours[$hour % 12]" : $hours[$hour % 12];
+    my $clock = $minute > 0 ? "half past $hours[$hour % 12]"
+                            : $hours[$hour % 12];
 
-    return "$date the $days[$day], at $clock in the "
-        . ($hour < 12 ? 'morning' : 'afternoon');
+    return ("$date the $days[$day]", $clock,
+            $hour < 12 ? 'morning' : 'afternoon');
 }
 
 
+sub spoken ($start) {
+    my ($day, $clock, $part) = _words($start);
+
+    return "$day, at $clock in the $part";
+}
+
+
+# those of one day together
+
 sub offer ($free) {
-    my @times = map { spoken($_) } @{ $free || [] };
+    my (@groups, %group);
 
-    return 'There is no free time within the next two weeks.' if !@times;
+    for my $start (@{ $free || [] }) {
+        my ($day, $clock, $part) = _words($start);
 
-    my $last = pop @times;
+        push @groups, $group{"$day $part"} = [$day, $part]
+            if !$group{"$day $part"};
+        push @{ $group{"$day $part"} }, $clock;
+    }
 
-    return 'I can offer ' . (@times ? join('; ', @times) . '; or ' : '')
-        . "$last. Which of them suits you?";
+    return 'there is no free time within the next two weeks.' if !@groups;
+    return 'I can offer ' . _or('; ', map {
+        my ($day, $part, @clocks) = @$_;
+
+        "$day, at " . _or(', ', @clocks) . " in the $part";
+    } @groups) . '. Which of them suits you?';
+}
+
+
+sub _or ($between, @parts) {
+    my $last = pop @parts;
+
+    return @parts ? join($between, @parts) . " or $last" : $last;
 }
 
 
@@ -181,13 +209,20 @@ sub chosen ($self, $free) {
     return $free[1] if $text =~ /\bsecond\b/i;
     return $free[-1] if $text =~ /\b(?:third|last)\b/i;
 
-    my @meant = grep {
-        my ($day, $clock) = spoken($_) =~ /\A(\w+),.* at (.+) in the/;
-        $text =~ /\b$clock\b/i && ($text =~ /\b$day\b/i
-                                   || $text !~ /day\b/i);
-    } @free;
+    # "half past nine" holds a nine
 
-    return $meant[0] // ($self->yes ? $free[0] : undef);
+    my ($meant) = grep {
+        my ($day, $clock) = _words($_);
+        my ($weekday) = $day =~ /\A(\w+)/;
+
+        $text =~ /\b$clock\b/i && ($text =~ /\b$weekday\b/i
+                                   || $text !~ /day\b/i);
+    } sort { length((_words($b))[1]) <=> length((_words($a))[1]) } @free;
+
+    # a yes to something else is none to the first
+
+    return $meant // ($text =~ /\A\W*(?:yes|sure|okay)(?:,? please)?\W*\z/i
+                      ? $free[0] : undef);
 }
 
 1;
