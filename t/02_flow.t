@@ -18,6 +18,7 @@ my $root = abs_path(dirname(__FILE__) . '/..');
 my $dir = tempdir('voice-flow-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 my $shipped = "$root/conf/flows/general.json";
+my @shipped = grep { !/\.schema\.json$/ } glob "$root/conf/flows/*.json";
 my $check = "$dir/flow_check";
 my ($true, $false) = (JSON::PP::true, JSON::PP::false);
 
@@ -125,6 +126,8 @@ my @cases = (
         '/greeting has a "{{" at offset 0 that no "}}" closes' ],
     [ { '/greeting' => '{{contact.phone}}' },
         qq{/greeting names "{{contact.phone}}", $known} ],
+    [ { '/opening_known' => '{{contact.first_name|You}}, {{ticket.number|}}' },
+        'ok' ],
     [ { '/greeting' => '{{contact.name}}' },
         '/greeting names "{{contact.name}}", which may be missing: write '
         . '"{{contact.name|alternative}}"' ],
@@ -466,11 +469,17 @@ for my $i (0 .. $#texts) {
         'text ' . label($texts[$i][0]));
 }
 
-# The flow that ships, and what was made of it.
+# The flows that ship, and what was made of them.
 
-is((run($check, $shipped))[0], 'ok', 'general.json');
-is(join(' ', $schema->validate($json->decode(read_file($shipped)))), '',
-    'schema takes general.json') if $schema;
+for my $file (@shipped) {
+    my $flow = $json->decode(read_file($file));
+
+    is((run($check, $file))[0], 'ok', "$flow->{name}.json");
+    is($file =~ s{.*/}{}r, "$flow->{name}.json", 'it is called like its flow');
+    is($flow->{company}, 'Larkspur Bikes', 'and is of the demo tenant');
+    is(join(' ', $schema->validate($flow)), '',
+        "schema takes $flow->{name}.json") if $schema;
+}
 
 my $flow = write_file('full', $json->encode(change({
     '/agent' => 'Nora',
@@ -602,7 +611,7 @@ is(join(' ', @met), '0 goodbye 0 goodbye 1 goodbye 3 human 4 human '
     'rules of general.json');
 
 is((run($check, '--starve', $_))[0], 'ok', 'memory may run out anywhere')
-    for $shipped, $flow;
+    for @shipped, $flow;
 
 # Any bytes.  The cases above are its seeds.
 
