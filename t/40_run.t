@@ -1,9 +1,10 @@
 #!/usr/bin/perl
 # no-sanitize
 
-# scripts/run, as a person starts it: it comes up, holds a call, stands beside
-# others, asks the providers it was told to, and leaves nothing behind; and
-# the example configuration for an nginx that is there already.
+# scripts/run, as a person starts it: it comes up, holds calls that leave rows
+# in the CRM, stands beside others, asks the providers and the database it was
+# told to, and leaves nothing behind; and the example configuration for an
+# nginx that is there already.
 
 use strict;
 use warnings;
@@ -22,6 +23,7 @@ use Voice::Edge;
 use Voice::Lab::Model;
 use Voice::Lab::Phone;
 use Voice::Lab::Speech;
+use Voice::Postgres;
 
 my $root = $Voice::Edge::ROOT;
 
@@ -162,10 +164,34 @@ sub health {
 # a script of lines, by scripts/phone
 
 sub phone {
-    my ($name) = @_;
+    my ($name, $script) = @_;
 
     return command({ VOICE_VAR => $runs{$name}{var} }, 'phone', '--fast',
-                   '--script', "$root/conf/calls/front-desk.txt");
+                   '--script', "$root/conf/calls/$script.txt");
+}
+
+# what the database of a run says, by scripts/psql
+
+sub rows {
+    my ($name, $query) = @_;
+
+    my ($rc, $out) = command({ VOICE_VAR => $runs{$name}{var} }, 'psql',
+                             '-XAt', '-c', $query);
+
+    chomp $out;
+
+    return $out;
+}
+
+# until it says it: what is recorded comes behind the call
+
+sub comes {
+    my ($name, $query, $wanted, $what) = @_;
+
+    my $got;
+
+    Voice::Edge::wait_for(sub { ($got = rows($name, $query)) eq $wanted }, 60);
+    is $got, $wanted, $what;
 }
 
 my %folders = (first => "$open/voice edge", second => "$closed/var");
@@ -190,7 +216,7 @@ is_deeply [ map { sprintf '%o', (stat)[2] & 077 }
     'nobody else reads its keys';
 
 {
-    my ($rc, $out) = phone('first');
+    my ($rc, $out) = phone('first', 'front-desk');
 
     is $rc, 0, 'a call to the front desk ends well' or diag $out;
     like $out, qr/agent  We are open Tuesday to Friday/, 'the agent answers';
@@ -202,7 +228,7 @@ is_deeply [ map { sprintf '%o', (stat)[2] & 077 }
 
     my $before = health('first')->{counters}{speech_requests};
 
-    ($rc, $out) = phone('first');
+    ($rc, $out) = phone('first', 'front-desk');
 
     # a filler is heard where the machine is slow, and may be a new one
     my ($fillers) = JSON::PP->new->utf8->decode(
@@ -217,6 +243,64 @@ is_deeply [ map { sprintf '%o', (stat)[2] & 077 }
 }
 
 
+# --- calls that leave something in the CRM ---------------------------------
+
+like $said, qr{scripts/phone --script conf/calls/sales\.txt}, 'what to try';
+like $said, qr{scripts/psql calls}, 'and where to look';
+
+{
+    my ($rc, $out) = phone('first', 'sales');
+
+    is $rc, 0, 'the sales call ends well' or diag $out;
+    like $out, qr/You are booked for \w+day/, 'with a meeting';
+    like $out, qr/the agent hung up/, 'and a goodbye';
+
+    is rows('first', q{
+        select p.name, l.title, l.status, l.score, l.score_confidence
+        from leads l join contacts p on p.id = l.contact_id
+        where l.status = 'qualified'}),
+        'Omar Haddad|Ten cargo bikes|qualified|95|1',
+        'the lead is qualified, with its score';
+    is rows('first', q{
+        select p.name, d.title, d.reminder_date > timezone('utc', now()),
+            (select count(*) from activities a where a.deal_id = d.id
+             and a.type = 'Meeting Scheduled')
+        from deals d join contacts p on p.id = d.contact_id
+        where d.reminder_date is not null}),
+        'Omar Haddad|Ten cargo bikes|t|1', 'the meeting is on the deal';
+
+    ($rc, $out) = phone('first', 'support');
+
+    is $rc, 0, 'the support call ends well' or diag $out;
+    like $out, qr/added that to ticket TKT-001-000001/, 'what was open';
+    like $out, qr/opened ticket TKT-001-000002/, 'and what is new';
+
+    is rows('first', q{
+        select t.ticket_number, k.content, k.author_name
+        from support_comments k join support_tickets t on t.id = k.ticket_id}),
+        'TKT-001-000001|The light of the charger is still red.|Anna Berg',
+        'a comment on her ticket';
+    is rows('first', q{
+        select t.ticket_number, t.title, t.priority, t.status, p.name
+        from support_tickets t join contacts p on p.id = t.contact_id
+        order by t.id desc limit 1}),
+        'TKT-001-000002|The brakes make a terrible noise|high|open|Anna Berg',
+        'another ticket';
+
+    comes('first', q{
+        select c.status, p.name, c.end_time is not null
+        from calls c join contacts p on p.id = c.contact_id
+        order by c.id},
+        "completed|Omar Haddad|t\ncompleted|Anna Berg|t",
+        'both calls are rows, and closed');
+
+    ($rc, $out) = command({ VOICE_VAR => $folders{first} }, 'psql', 'calls');
+    is $rc, 0, 'scripts/psql calls';
+    like $out, qr/Omar Haddad.*\| 95\b/s, 'shows the lead';
+    like $out, qr/TKT-001-000002/, 'and the ticket';
+}
+
+
 # --- another one beside it -------------------------------------------------
 
 my $model = Voice::Lab::Model->spawn(key => 'sk-of-the-test',
@@ -226,7 +310,16 @@ my $speech = Voice::Lab::Speech->spawn(key => 'xi-of-the-test', real => 0,
 my $token = 'fedcba9876543210fedcba9876543210';
 my $account = 'AC' . '0123456789abcdef' x 2;
 
+# a CRM that is there already, and whose owner may become the edge
+
+my $pg = Voice::Postgres->new;
+
+chmod 0711, $pg->{dir};
+$pg->database('crm');
+$pg->migrate('crm', '--demo');
+
 my %own = (
+    DATABASE_URL => $pg->url('crm'), VOICE_ORGANIZATION => 1,
     VOICE_VAR => $folders{second}, VOICE_PORT => $ports{second},
     VOICE_WORKERS => 1, VOICE_PUBLIC_URL => 'https://edge.test/',
     OPENAI_API_KEY => 'sk-of-the-test', OPENAI_MODEL => 'model-of-the-test',
@@ -275,8 +368,12 @@ if (up('second', %own)) {
                     map { $h->{$_} } grep { lc eq 'xi-api-key' } keys %$h
                 } @spoken ], [], 'with ELEVENLABS_API_KEY';
 
-    is_deeply [ grep { -e "$folders{second}/run/$_" } qw(model speech) ], [],
-        'no stand-in is started';
+    is_deeply [ grep { -e "$folders{second}/run/$_" }
+                    qw(model speech postgres) ], [],
+        'no stand-in is started, nor a database';
+
+    comes('second', q{select c.status from calls c}, 'completed',
+          'the call is in DATABASE_URL');
 
     my $webhook = '/api/voice/inbound-webhook';
 
@@ -289,7 +386,7 @@ if (up('second', %own)) {
     is someone(account => 'AC' . '0' x 32)->webhook($webhook)->{status}, 403,
         'and TWILIO_ACCOUNT_SID';
 
-    my ($rc, $out) = phone('second');
+    my ($rc, $out) = phone('second', 'front-desk');
 
     is $rc, 0, 'scripts/phone knows the settings' or diag $out;
 
@@ -312,6 +409,8 @@ if (up('second', %own)) {
         slurp("$root/conf/flows/general.json"));
     my $var = "$open/recorded";
 
+    # the flows that it hands calls to are not there
+    delete $general->{routes};
     $general->{listen} = { mode => 'whisper', delete_recordings => \1 };
     $edge->write_file('recorded/general.json',
                       JSON::PP->new->utf8->encode($general));
@@ -319,7 +418,7 @@ if (up('second', %own)) {
     if (up('recorded', VOICE_VAR => $var, VOICE_PORT => $ports{third},
            VOICE_FLOWS => $edge->path('recorded') . '/*.json'))
     {
-        my ($rc, $out) = phone('recorded');
+        my ($rc, $out) = phone('recorded', 'front-desk');
 
         is $rc, 0, 'a call that is transcribed ends well' or diag $out;
         like $out, qr/process-recording 200/, 'it is recorded';
@@ -380,6 +479,26 @@ refused('a flow that is broken', qr{broken\.json": line 1, column 11}, do {
     close $file;
     { VOICE_FLOWS => "$open/flows/*.json" };
 });
+refused('a database that is not there', qr/the database is not ready/,
+        { DATABASE_URL => "postgresql:///crm?host=$open/nowhere" });
+refused('a database that the edge may not use',
+        qr/DATABASE_URL names has to be a member of voice_edge/, do {
+    my $dbh = $pg->connect('postgres');
+
+    $dbh->do('create role owner login createrole');
+    $dbh->do('create database theirs owner owner');
+    { DATABASE_URL => $pg->url('theirs', 'owner') };
+});
+refused('an organization with a directive', qr/VOICE_ORGANIZATION can not be/,
+        { VOICE_ORGANIZATION => '1; env X' });
+refused('data of a PostgreSQL that is not here',
+        qr{there is no PostgreSQL server in /usr/lib/postgresql/7/bin}, do {
+    make_path("$open/old/work/postgres/data");
+    open my $file, '>', "$open/old/work/postgres/data/PG_VERSION" or die $!;
+    print {$file} "7\n";
+    close $file;
+    { VOICE_VAR => "$open/old" };
+});
 refused('an unknown word', qr/scripts\/run stop/, {},
         arguments => ['start'], rc => 2);
 
@@ -397,7 +516,8 @@ sub gone {
     is $status, $rc, "$name: ends with $rc";
     is_deeply [ users($run->{var}) ], [], "$name: and nothing is left";
     is health($name)->{status}, 'down', "$name: nobody answers";
-    ok !-e "$run->{var}/phone.json", "$name: nor is the token on the disk";
+    ok !-e "$run->{var}/phone.json" && !-e "$run->{var}/database",
+        "$name: nor is the token on the disk";
 }
 
 sub stop {
@@ -417,7 +537,9 @@ if ($runs{second}{pid}) {
 
 stop('second');
 
-if (up('second', %own)) {
+# without DATABASE_URL, in a folder that no server can reach
+
+if (up('second', %own, DATABASE_URL => '')) {
     $speech->forget;
 
     my $call = someone()->call(lines => ['hello', 'goodbye']);
@@ -426,6 +548,10 @@ if (up('second', %own)) {
     is_deeply [ grep { $_->{text} =~ /Hello|Thank you/ }
                     @{ $speech->requests } ], [],
         'whose speech is there since the first';
+    comes('second', q{
+        select c.status, o.name
+        from calls c join organizations o on o.id = c.organization_id},
+        'completed|Larkspur Bikes', 'and whose row is in its own database');
 
     kill INT => $runs{second}{pid};
     gone('second', 0);
@@ -438,6 +564,8 @@ gone('first', 0);
     # nginx is killed: the run ends and says so; what a killed run leaves is
     # taken away by the next one
     up('first', VOICE_VAR => $folders{first}, VOICE_PORT => $ports{first});
+    is rows('first', 'select max(score) from leads'), '95',
+        'after a second start: what calls have left is there';
 
     my ($pid) = slurp("$folders{first}/run/nginx") =~ /^(\d+) /;
     my @workers = Voice::Edge::children($pid);
