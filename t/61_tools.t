@@ -1,0 +1,580 @@
+#!/usr/bin/perl
+
+# Tools, against a real database: what the model calls is done once, what can
+# not be done is said so, and nobody waits for it in silence.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use JSON::PP ();
+use Test::More;
+use Time::HiRes qw(sleep);
+use Voice::Edge;
+use Voice::Postgres;
+use Voice::Scene;
+
+my $json = JSON::PP->new->utf8->canonical;
+my $pg = Voice::Postgres->new;
+my $name = $pg->database('crm');
+my ($rc, $out) = $pg->migrate($name, '--demo');
+
+is $rc, 0, 'migrated' or diag $out;
+
+my $owner = $pg->connect($name);
+my ($larkspur) = $owner->selectrow_array(
+    "select id from organizations where domain = 'larkspur-bikes.example'");
+
+# What the model does with the caller's words, request by request; a string is
+# an answer.  Without a plan the words are said.
+
+my $lead = { name => 'create_lead', arguments => { title => 'A gravel bike',
+                                                   name => 'Kim Reyes' } };
+my $ticket = { name => 'create_support_ticket', arguments => {
+    title => 'Loose wheel', description => 'The front wheel is loose.',
+    priority => 'high' } };
+my $article = { name => 'lookup_knowledge',
+                arguments => { query => 'return' } };
+
+my %plan = (
+    lead => [{ calls => [$lead] }, 'I have noted your interest.'],
+    kindly => [{ say => 'I write that down.', calls => [$lead] },
+               'I have noted your interest.'],
+    both => [{ calls => [$lead, $ticket] }, 'Both are done.'],
+    ticket => [{ calls => [$ticket] }, 'Your ticket is open.'],
+    article => [{ calls => [$article] }, 'Here is what I found.'],
+    wrong => [{ calls => [{ name => 'create_support_ticket', arguments => {
+                    title => 'x', priority => 'now' } }] },
+              { calls => [$ticket] }, 'Your ticket is open.'],
+    broken => [{ calls => [{ name => 'create_lead',
+                             arguments => '{"title":"A bi' }] },
+               'That did not work.'],
+    nulls => [{ calls => [{ name => 'create_lead',
+                            arguments => { title => 'A helmet',
+                                           email => undef } }] }, 'Good.'],
+    unknown => [{ calls => [{ name => 'drop_table', arguments => {} }] },
+                'I can not do that.'],
+    nine => [{ calls => [ ($article) x 9 ] }],
+    long => [{ calls => [{ name => 'create_support_ticket', arguments => {
+                  title => 'Long', description => 'x' x 3900 } }] },
+             'It is a long one.'],
+    huge => [{ calls => [{ name => 'create_lead', arguments => {
+                  title => 'x' x 17000 } }] }],
+    leave => [{ say => 'So long.', calls => [{ name => 'end_call',
+                arguments => { outcome => 'all well' } }] }],
+    both_ways => [{ calls => [$ticket, { name => 'end_call' }] },
+                  'Your ticket is open. Goodbye.'],
+    person => [{ say => 'I connect you.', calls => [
+                   { name => 'transfer_to_human',
+                     arguments => { reason => 'asked for it' } }] }],
+);
+
+sub reply {
+    my ($words, $messages, $tools) = @_;
+    my $round = 0;
+
+    # whoever may call calls, again and again
+    return @$tools ? { calls => [$article] } : 'That is all I know.'
+        if $words =~ /^again/;
+
+    for my $m (reverse @$messages) {
+        last if $m->{role} eq 'user';
+        $round++ if $m->{tool_calls};
+    }
+
+    return $plan{$words}[$round] // "You said $words.";
+}
+
+my @tools = qw(create_lead create_support_ticket lookup_knowledge
+    qualify_lead end_call transfer_to_human no_such_tool);
+
+my $scene = Voice::Scene->new(
+    model => { reply => \&reply },
+    # words alone: they stand in the documents
+    flow => {
+        voice => undef, tools => \@tools, limits => { rounds => 3 },
+        fillers => ['A filler.', 'Another filler.'],
+        tool_fillers => ['I am on it.', 'Still on it.'],
+    },
+    http_directives => {
+        voice_database => "\"host=$pg->{dir} dbname=$name user=voice_edge\" "
+            . 'timeout=3s',
+        voice_number => "default flow=general organization=$larkspur",
+    },
+    directives => {
+        voice_filler_after => '20s', voice_first_token_timeout => '20s',
+        voice_token_timeout => '20s', voice_answer_within => '10s',
+        voice_tool_timeout => '20s',
+    },
+    variants => {
+        two => 'voice_llm /voice/llm model=first; '
+               . 'voice_llm /voice/llm model=second;',
+        brief => 'voice_tool_timeout 1s; voice_filler_after 300ms;',
+        stall => 'voice_token_timeout 300ms;',
+    },
+);
+
+my $edge = $scene->edge;
+my $model = $scene->model;
+my $caller = 15005553000;
+
+sub up {
+    Voice::Edge::wait_for(sub {
+        (() = $edge->log =~ /connection for actions is up/g) >= 2 });
+}
+
+# A line to where the caller is listened to, from a number of its own.
+
+sub line {
+    my ($variant, %option) = @_;
+
+    $model->forget;
+    $model->clear;
+
+    my $line = $scene->line(variant => $variant // '', %option);
+
+    $line->{who} = [From => '+' . ++$caller];
+    $line->{target} = $line->open(@{ $line->{who} });
+
+    return $line;
+}
+
+# what is said to words, until the caller is listened to, or all is over
+
+sub say {
+    my ($line, $words) = @_;
+
+    return rest($line, $line->post($line->{target}, SpeechResult => $words,
+                                   @{ $line->{who} }));
+}
+
+sub rest {
+    my ($line, $r) = @_;
+    my @said;
+
+    for (1 .. 20) {
+        push @said, Voice::Scene::Line::sounds($r);
+        $line->{last} = $r;
+        $line->{target} = Voice::Scene::Line::action($r) and last;
+        my $next = Voice::Scene::Line::redirect($r) or last;
+        $r = $line->post($next, @{ $line->{who} });
+    }
+
+    return join ' ', @said;
+}
+
+sub messages { return @{ $model->requests->[$_[0]]{body}{messages} } }
+
+# the results that the model got in its n-th request
+
+sub results {
+    my ($n) = @_;
+
+    return map { $json->decode($_->{content} =~ s/([^\x00-\x7f])/?/gr) }
+        grep { $_->{role} eq 'tool' } messages($n);
+}
+
+sub offered {
+    my ($n) = @_;
+
+    return join ' ', map { $_->{function}{name} }
+        @{ $model->requests->[$n]{body}{tools} || [] };
+}
+
+sub actions {
+    my ($line) = @_;
+
+    return @{ $owner->selectcol_arrayref('select key from voice.actions '
+        . 'where call_sid = ? order by key', undef, $line->sid) };
+}
+
+# rows of the caller's: the number is in no other test
+
+sub leads {
+    my ($line) = @_;
+
+    return @{ $owner->selectall_arrayref('select l.* from leads l join '
+        . 'contacts c on c.id = l.contact_id where c.phone = ?',
+        { Slice => {} }, $line->{who}[1]) };
+}
+
+sub tickets {
+    my ($line) = @_;
+
+    return @{ $owner->selectall_arrayref('select * from support_tickets '
+        . 'where description like ?', { Slice => {} },
+        '%' . $line->sid . '%') };
+}
+
+up();
+
+# --- one, and several --------------------------------------------------------
+
+{
+    my $line = line();
+
+    is say($line, 'lead'), 'I am on it. I have noted your interest.',
+        'a lead: a line of its own, then what the model says of it';
+
+    my ($row, @more) = leads($line);
+
+    is $row->{title}, 'A gravel bike', 'the row is there';
+    is $row->{organization_id}, $larkspur, 'in the right organization';
+    is scalar @more, 0, 'once';
+    is_deeply [actions($line)], [$line->sid . '/1/create_lead/1'],
+        'under a key of call, turn, name and number';
+
+    my ($result) = results(1);
+
+    is $result->{lead}{title}, 'A gravel bike', 'the model has the result';
+    is offered(0), 'transfer_to_human end_call create_lead qualify_lead '
+        . 'create_support_ticket lookup_knowledge',
+        'what the flow names and the database has is offered';
+
+    is say($line, 'and now'), 'You said and now.', 'the next turn';
+    is join(' ', map { $_->{role} } (messages(2))[-5 .. -1]),
+        'user assistant tool assistant user', 'knows what was done';
+    is +(messages(2))[-4]{tool_calls}[0]{id}, 'call_1_1', 'with an id of ours';
+    is +(messages(2))[-4]{content}, undef, 'and no words twice';
+    like +(messages(0))[0]{content},
+        qr/has been done only when the result of a tool says so/,
+        'the prompt forbids to make things up';
+}
+
+{
+    my $line = line();
+
+    is say($line, 'kindly'), 'I write that down. I have noted your interest.',
+        'words before the call are spoken, and no other line';
+    is +(messages(1))[-2]{content}, 'I write that down.',
+        'and stand with the call';
+    is +(messages(1))[-1]{role}, 'tool', 'before its result';
+}
+
+{
+    my $line = line();
+
+    like say($line, 'both'), qr/Both are done\.$/, 'two calls in one answer';
+    is_deeply [map { (split m{/})[2] } actions($line)],
+        ['create_lead', 'create_support_ticket'], 'both are done';
+    is scalar @{ (messages(1))[-3]{tool_calls} }, 2,
+        'and are one message, as they came';
+
+    my ($first, $second) = results(1);
+
+    ok $first->{lead} && $second->{ticket}, 'with their results in order';
+    is +(tickets($line))[0]{priority}, 'high', 'a row is as it was said';
+}
+
+{
+    # webhooks that Twilio repeats
+    my $line = line();
+    my $target = $line->{target};
+    my @others = map { $line->other } 1 .. 4;
+
+    $_->send($target, SpeechResult => 'ticket', @{ $line->{who} })
+        for $line, @others;
+
+    my @answers = map { $_->read->body } $line, @others;
+
+    is scalar(grep { $_ eq $answers[0] } @answers), 5,
+        'five times the same webhook: the same bytes';
+
+    rest($line, $line->post($target, SpeechResult => 'ticket',
+                            @{ $line->{who} }));
+    is scalar(my @t = tickets($line)), 1, 'and one ticket';
+}
+
+# --- what is wrong -----------------------------------------------------------
+
+{
+    my $line = line();
+
+    like say($line, 'wrong'), qr/Your ticket is open\.$/, 'wrong arguments';
+
+    my @results = results(2);
+
+    is $results[0]{error}{code}, 'invalid_argument', 'the model is told';
+    like $results[0]{error}{message}, qr/"description" is missing/, 'what';
+    ok $results[1]{ticket}, 'and does it right';
+    is_deeply [actions($line)], [$line->sid . '/1/create_support_ticket/2'],
+        'the database was asked once';
+
+    $line = line();
+    like say($line, 'broken'), qr/That did not work\.$/, 'broken JSON';
+    like +(results(1))[0]{error}{message}, qr/are no JSON/, 'is told';
+    is +(messages(1))[-2]{tool_calls}[0]{function}{arguments}, '{}',
+        'and not sent back as it was';
+    is_deeply [actions($line)], [], 'nothing happened';
+
+    $line = line();
+    like say($line, 'nulls'), qr/Good\.$/, 'null for what is left out';
+    is scalar(my @leads = leads($line)), 1, 'is left out';
+
+    $line = line();
+    like say($line, 'unknown'), qr/I can not do that\.$/, 'an unknown tool';
+    is +(results(1))[0]{error}{code}, 'unknown_tool', 'is told';
+    is_deeply [actions($line)], [], 'nothing happened';
+
+    $line = line();
+    like say($line, 'long'), qr/It is a long one\.$/, 'long arguments';
+    like +(tickets($line))[0]{description}, qr/x{3900}/, 'are all done';
+    cmp_ok length +(messages(1))[-2]{tool_calls}[0]{function}{arguments}, '<',
+        1025, 'and cut in the conversation';
+}
+
+for my $words (qw(nine huge)) {
+    my $line = line();
+
+    like say($line, $words), qr/^Sorry, something went wrong\./,
+        "$words: the turn fails";
+    is_deeply [actions($line)], [], "$words: and nothing happened";
+}
+
+like $edge->log, qr/failed: too_many_calls/, 'the log says why';
+like $edge->log, qr/failed: call_too_large/, 'in both cases';
+
+for my $amid (qw(cut stall)) {
+    my $line = line('stall');
+
+    $model->arm({ match => { text => 'kindly' }, fault => { amid => $amid,
+        say => 'I write that down.', calls => [$lead] } });
+
+    is say($line, 'kindly'),
+        'I write that down. Sorry, something went wrong.',
+        "$amid amid the arguments: what was announced did not happen";
+    is_deeply [actions($line)], [], 'and the caller is not told it did';
+    is say($line, 'lead'), 'I am on it. I have noted your interest.',
+        'the next turn does it';
+}
+
+{
+    my $line = line();
+
+    $model->arm({ match => { text => 'lead' }, fault => {
+        finish => 'length', calls => [$lead] } });
+    like say($line, 'lead'), qr/something went wrong/,
+        'a call without room for its end is none';
+
+    for my $fault (qw(no_ids no_index same_index whole_calls
+                      object_arguments at_once bytewise plain))
+    {
+        $line = line();
+        $model->arm({ match => { text => 'both' },
+                      fault => { $fault => 1, calls => [$lead, $ticket] } });
+        like say($line, 'both'), qr/Both are done\.$/,
+            "$fault: other servers' spelling";
+        is scalar(my @a = actions($line)), 2, "$fault: both are done";
+    }
+}
+
+# --- rounds ------------------------------------------------------------------
+
+{
+    my $line = line();
+
+    like say($line, 'again'), qr/That is all I know\.$/, 'round after round';
+    is scalar @{ $model->requests }, 4, 'three, and then an answer';
+    isnt offered(2), '', 'the third may still call';
+    is offered(3), '', 'the last has nothing to call';
+    is +(messages(3))[-1]{role}, 'tool', 'but all the results';
+    is_deeply [actions($line)], [ map { $line->sid . "/1/lookup_knowledge/$_" }
+                                  1 .. 3 ], 'each has a key of its own';
+}
+
+# --- a second request that fails ----------------------------------------------
+
+{
+    my $line = line('two');
+
+    $model->arm({ match => { text => 'lead', nth => 2 },
+                  fault => { preset => 'error' } });
+
+    like say($line, 'lead'), qr/I have noted your interest\.$/,
+        'the second request fails: the next model is asked';
+    is join(' ', map { $_->{body}{model} } @{ $model->requests }),
+        'first first second', 'with the results';
+    is scalar(my @l = leads($line)), 1, 'what was done is not done again';
+
+    $line = line();
+    $model->arm({ match => { text => 'lead', nth => 2 },
+                  fault => { preset => 'error' } });
+
+    like say($line, 'lead'), qr/I am on it\. Sorry, something went wrong\./,
+        'there is no next one: the turn fails';
+    is say($line, 'ticket'), 'Still on it. Your ticket is open.', 'the next';
+    is join(' ', map { $_->{role} } grep { $_->{role} ne 'system' }
+                     (messages(2))[0 .. 5]),
+        'assistant user assistant tool', 'knows that the lead was made';
+}
+
+# --- slow --------------------------------------------------------------------
+
+{
+    my $line = line('brief');
+    my $locker = $pg->connect($name);
+
+    $locker->begin_work;
+    $locker->do('lock table leads in access exclusive mode');
+
+    my $r = $line->post($line->{target}, SpeechResult => 'lead',
+                        @{ $line->{who} });
+
+    is_deeply [Voice::Scene::Line::sounds($r)], ['I am on it.'],
+        'a slow tool: a line at once';
+    is scalar @{ $model->requests }, 1, 'while it is at work';
+
+    $r = $line->post(Voice::Scene::Line::redirect($r), @{ $line->{who} });
+    is_deeply [Voice::Scene::Line::sounds($r)], ['Still on it.'],
+        'and one more when it takes long';
+
+    like rest($line, $line->post(Voice::Scene::Line::redirect($r),
+                                 @{ $line->{who} })),
+        qr/I have noted your interest\.$/, 'it takes too long';
+    ok +(results(1))[0]{queued}, 'the model is told that it is queued';
+
+    $locker->rollback;
+
+    Voice::Edge::wait_for(sub { scalar(leads($line)) });
+    is scalar(my @l = leads($line)), 1, 'it is done later, once';
+    is_deeply [actions($line)], [$line->sid . '/1/create_lead/1'],
+        'under the same key';
+}
+
+# --- killed workers ----------------------------------------------------------
+
+{
+    # done, but the model does not know it yet
+    my ($one, $two) = $edge->workers;
+    my $line = line('', worker => $one);
+
+    my $held = $model->counters->{held};
+
+    $model->arm({ match => { text => 'lead', nth => 2 },
+                  fault => { hold => 'header' } });
+
+    my $r = $line->post($line->{target}, SpeechResult => 'lead',
+                        @{ $line->{who} });
+
+    $model->wait_for('held', $held + 1);
+    $edge->kill_worker($one);
+
+    my $other = $line->other(who => $line->{who});
+
+    like rest($other, $other->post(Voice::Scene::Line::redirect($r),
+                                   @{ $line->{who} })),
+        qr/I have noted your interest\.$/,
+        'killed after it was done: another one goes on';
+    is scalar @{ $model->requests }, 3, 'with one more request';
+    ok +(results(2))[0]{lead}, 'that has the result';
+    is scalar(my @l = leads($line)), 1, 'what was done is not done again';
+    $model->release;
+    up();
+}
+
+{
+    # while it is being done
+    my ($one) = $edge->workers;
+    my $line = line('', worker => $one);
+    my $locker = $pg->connect($name);
+
+    $locker->begin_work;
+    $locker->do('lock table leads in access exclusive mode');
+
+    my $r = $line->post($line->{target}, SpeechResult => 'lead',
+                        @{ $line->{who} });
+
+    Voice::Edge::wait_for(sub { $owner->selectrow_array("select count(*) from "
+        . "pg_stat_activity where wait_event_type = 'Lock'") });
+    $edge->kill_worker($one);
+
+    my $other = $line->other(who => $line->{who});
+
+    $other->send(Voice::Scene::Line::redirect($r), @{ $line->{who} });
+    Voice::Edge::wait_for(sub { @{ $model->requests } == 2 });
+    $locker->rollback;
+
+    like rest($other, $other->read), qr/I have noted your interest\.$/,
+        'killed while it was being done: another one does it';
+    is scalar(my @l = leads($line)), 1, 'and it is there once';
+    is_deeply [actions($line)], [$line->sid . '/1/create_lead/1'],
+        'under one key';
+}
+
+# --- ways out ----------------------------------------------------------------
+
+{
+    my $line = line();
+
+    is say($line, 'leave'), 'So long.', 'end_call: the words of the model';
+    like $line->{last}->body, qr/<Hangup/, 'and the end';
+    is_deeply [actions($line)], [$line->sid . '/1/end_call/1'],
+        'which the database knows';
+
+    $line = line();
+    like say($line, 'both_ways'), qr/Your ticket is open\. Goodbye\.$/,
+        'something is done, and then it is over: the result is still told';
+    like $line->{last}->body, qr/<Hangup/, 'before the end';
+
+    $line = line();
+    like say($line, 'person'), qr/^I connect you\./, 'transfer_to_human';
+    like $line->{last}->body, qr/<Dial[^>]*><Number>\+15005550010</,
+        'calls the human';
+    is +($owner->selectrow_array('select outcome from voice.calls where '
+        . 'sid = ?', undef, $line->sid))[0], 'transferred',
+        'which the database knows';
+}
+
+# --- a database that is hung, and one that is gone ----------------------------
+
+{
+    my @backends = @{ $owner->selectcol_arrayref('select pid from '
+        . "pg_stat_activity where usename = 'voice_edge'") };
+    my $line = line('brief');
+
+    kill STOP => @backends;
+
+    like say($line, 'ticket'), qr/^I am on it\. .*Your ticket is open\.$/,
+        'hung: the caller is not left in silence';
+    ok +(results(1))[0]{queued}, 'hung: the model is told that it is queued';
+    like +(results(1))[0]{message}, qr/noted, not that it is done/,
+        'and what to say';
+
+    my $second = line('brief');
+
+    like say($second, 'article'), qr/Here is what I found\.$/, 'a look-up';
+    is +(results(1))[0]{error}{code}, 'unavailable',
+        'is not put off but given up';
+
+    kill CONT => @backends;
+
+    Voice::Edge::wait_for(sub { scalar(tickets($line)) });
+    is scalar(my @t = tickets($line)), 1, 'done when it goes on, once';
+}
+
+{
+    $pg->stop;
+    Voice::Edge::wait_for(sub { $edge->log =~ /for actions is lost/ });
+
+    my $line = line();
+
+    like say($line, 'ticket'), qr/Your ticket is open\.$/, 'gone: an answer';
+    ok +(results(1))[0]{queued}, 'gone: the model is told that it is queued';
+    like offered(0), qr/create_lead/, 'what was known is still offered';
+    is say($line, 'leave'), 'So long.', 'gone: a goodbye needs no database';
+    like $line->{last}->body, qr/<Hangup/, 'and is one';
+
+    $pg->start;
+    $owner = $pg->connect($name);
+
+    Voice::Edge::wait_for(sub { actions($line) == 2 });
+    is scalar(my @t = tickets($line)), 1, 'all is done when it is back, once';
+    is +(tickets($line))[0]{title}, 'Loose wheel', 'as it was said';
+}
+
+unlike $edge->log, qr/Kim Reyes|gravel|Loose wheel/,
+    'nothing of it is in the log';
+
+done_testing;
