@@ -201,6 +201,7 @@ $t = talk('+15005550006', '+15005550009');
 is scalar @{ $t->{greeting} }, 1, 'the greeting without a database';
 is $t->{opening}, 'How can I help you?', 'the opening, too';
 like $t->{told}, qr/CRM can not be reached/, 'the model is told so';
+like $scene->reasons, qr/database_unreachable/, 'health says so';
 
 $pg->start;
 
@@ -209,6 +210,7 @@ Voice::Edge::wait_for(sub {
 is talk('+15005550006', '+15005550009')->{opening},
     'Hello Anna, how can I help you today?', 'and when it is there again';
 
+is $scene->reasons, '', 'health is good again';
 unlike $edge->log, qr/Anna|anna\.berg/, 'no caller in the log';
 
 done_testing;

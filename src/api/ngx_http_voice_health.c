@@ -65,7 +65,7 @@ static ngx_int_t ngx_http_voice_health_send(ngx_http_request_t *r,
 
 
 static const char  *ngx_http_voice_health_names[] = {
-    "model", "speech", "transcription", "recording"
+    "model", "speech", "transcription", "recording", "database"
 };
 
 
@@ -269,9 +269,10 @@ ngx_http_voice_health_provider(cJSON *reasons, ngx_uint_t provider,
                     ngx_http_voice_health_names[provider], state->cause);
 
     (void) snprintf(message, sizeof(message),
-                    "the %s provider failed %u times in a row, last %ld "
-                    "seconds ago: %s",
-                    ngx_http_voice_health_names[provider], state->failures,
+                    "the %s%s failed %u times in a row, last %ld seconds "
+                    "ago: %s", ngx_http_voice_health_names[provider],
+                    (provider == NGX_VOICE_DATABASE) ? "" : " provider",
+                    state->failures,
                     (long) (ngx_time() - state->failed), state->cause);
 
     if (ngx_http_voice_health_has(reasons, code)) {
@@ -365,7 +366,9 @@ ngx_http_voice_health_counters(cJSON *root, ngx_http_voice_health_t *health)
     (void) cJSON_AddNumberToObject(counters, "refused", c->refused);
     (void) cJSON_AddNumberToObject(counters, "no_room", c->full);
 
-    for (i = 0; i < NGX_VOICE_PROVIDERS; i++) {
+    /* the database is no provider that is asked: it has its connections */
+
+    for (i = 0; i < NGX_VOICE_DATABASE; i++) {
         (void) snprintf(name, sizeof(name), "%s_requests",
                         ngx_http_voice_health_names[i]);
         (void) cJSON_AddNumberToObject(counters, name,

@@ -52,6 +52,7 @@ typedef enum {
     NGX_VOICE_SPEECH,
     NGX_VOICE_TRANSCRIPTION,
     NGX_VOICE_RECORDING,
+    NGX_VOICE_DATABASE,
     NGX_VOICE_PROVIDERS
 } ngx_voice_provider_e;
 

@@ -54,6 +54,7 @@ static void ngx_voice_crm_answer(void *data, ngx_voice_pg_rc_e rc,
 static ngx_int_t ngx_voice_crm_connection(ngx_voice_crm_t *crm,
     ngx_pool_t *pool, ngx_voice_pg_t *pg, const char *role,
     ngx_msec_t timeout);
+static void ngx_voice_crm_down(void *data);
 static void ngx_voice_crm_lookups_up(void *data);
 static void ngx_voice_crm_tools_came(void *data, ngx_voice_crm_rc_e rc,
     ngx_str_t *value);
@@ -167,6 +168,7 @@ ngx_voice_crm_connection(ngx_voice_crm_t *crm, ngx_pool_t *pool,
     pg->hung = timeout + NGX_VOICE_CRM_SLACK;
     pg->max = NGX_VOICE_CRM_QUEUE;
     pg->data = crm;
+    pg->on_down = ngx_voice_crm_down;
 
     return NGX_OK;
 }
@@ -374,12 +376,25 @@ ngx_voice_crm_drop(ngx_voice_crm_ask_t *ask)
 }
 
 
+/* for health: attempts to connect go on, and so does the bad news */
+
+static void
+ngx_voice_crm_down(void *data)
+{
+    ngx_voice_crm_t *crm = data;
+
+    ngx_voice_zone_provider(crm->zone, NGX_VOICE_DATABASE, "unreachable");
+}
+
+
 /* what the model can be offered lies in the zone, for an outage as well */
 
 static void
 ngx_voice_crm_lookups_up(void *data)
 {
     ngx_voice_crm_t *crm = data;
+
+    ngx_voice_zone_provider(crm->zone, NGX_VOICE_DATABASE, NULL);
 
     (void) ngx_voice_crm_ask(&crm->lookups, NGX_VOICE_CRM_STATEMENT_TOOLS,
                              NULL, 0, NGX_VOICE_CRM_REST,

@@ -46,7 +46,7 @@ static void ngx_voice_pg_connecting(ngx_voice_pg_t *pg);
 static ngx_int_t ngx_voice_pg_listen(ngx_voice_pg_t *pg, ngx_uint_t write);
 static void ngx_voice_pg_unlisten(ngx_voice_pg_t *pg);
 static void ngx_voice_pg_is_up(ngx_voice_pg_t *pg);
-static void ngx_voice_pg_lost(ngx_voice_pg_t *pg, const char *reason);
+static void ngx_voice_pg_lost(ngx_voice_pg_t *pg, const char *message);
 static void ngx_voice_pg_close(ngx_voice_pg_t *pg);
 static void ngx_voice_pg_pause(ngx_voice_pg_t *pg);
 static void ngx_voice_pg_timer(ngx_event_t *ev);
@@ -448,6 +448,10 @@ ngx_voice_pg_lost(ngx_voice_pg_t *pg, const char *message)
     ngx_voice_pg_close(pg);
 
     pg->failures++;
+
+    if (pg->on_down) {
+        pg->on_down(pg->data);
+    }
 
     ngx_voice_pg_pause(pg);
 

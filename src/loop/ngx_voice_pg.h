@@ -45,7 +45,7 @@ typedef struct {
 typedef void (*ngx_voice_pg_done_pt)(void *data, ngx_voice_pg_rc_e rc,
     ngx_str_t *value);
 
-/* the connection is up */
+/* the connection is up; it is lost, or could not be made */
 typedef void (*ngx_voice_pg_up_pt)(void *data);
 
 
@@ -60,6 +60,7 @@ struct ngx_voice_pg_s {
     ngx_msec_t                 hung;      /* no answer for so long: closed */
     ngx_uint_t                 max;       /* statements under way at most */
     ngx_voice_pg_up_pt         on_up;
+    ngx_voice_pg_up_pt         on_down;
     void                      *data;
     unsigned                   cancelable:1; /* nothing of it holds a worker */
 
