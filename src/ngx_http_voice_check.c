@@ -169,6 +169,13 @@ ngx_http_voice_check_database(ngx_conf_t *cf,
             return NGX_ERROR;
         }
 
+        if (vmcf->job.enable == 1) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"voice_jobs\" is of no use without "
+                          "\"voice_database\", which has the jobs");
+            return NGX_ERROR;
+        }
+
         return NGX_OK;
     }
 

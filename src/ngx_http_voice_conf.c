@@ -18,11 +18,13 @@
 #define NGX_HTTP_VOICE_WARM_INTERVAL  100
 #define NGX_HTTP_VOICE_WARM_PAUSE     30000
 
+/* jobs at the same time, and ms between two looks for more */
+#define NGX_HTTP_VOICE_JOB_CONCURRENCY  2
+#define NGX_HTTP_VOICE_JOB_INTERVAL     2000
+
 
 static ngx_int_t ngx_http_voice_number_given(ngx_conf_t *cf,
     ngx_http_voice_number_t *number);
-static ngx_int_t ngx_http_voice_conf_limit(ngx_str_t *value,
-    ngx_uint_t *limit);
 
 
 void *
@@ -43,6 +45,7 @@ ngx_http_voice_create_main_conf(ngx_conf_t *cf)
      *     vmcf->crm = NULL;
      *     vmcf->node = { 0, NULL };
      *     vmcf->spool = NULL;
+     *     vmcf->jobs = NULL;
      *     vmcf->signature_off = 0;
      */
 
@@ -50,6 +53,9 @@ ngx_http_voice_create_main_conf(ngx_conf_t *cf)
     vmcf->warm.enable = NGX_CONF_UNSET;
     vmcf->warm.interval = NGX_HTTP_VOICE_WARM_INTERVAL;
     vmcf->warm.pause = NGX_HTTP_VOICE_WARM_PAUSE;
+    vmcf->job.enable = NGX_CONF_UNSET;
+    vmcf->job.concurrency = NGX_HTTP_VOICE_JOB_CONCURRENCY;
+    vmcf->job.interval = NGX_HTTP_VOICE_JOB_INTERVAL;
 
     if (ngx_array_init(&vmcf->keys, cf->pool, 2, sizeof(ngx_str_t)) != NGX_OK
         || ngx_array_init(&vmcf->flows, cf->pool, 4,
@@ -825,9 +831,7 @@ ngx_http_voice_conf_option(ngx_str_t *arg, const char *name, ngx_str_t *value)
 }
 
 
-/* requests at the same time */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_voice_conf_limit(ngx_str_t *value, ngx_uint_t *limit)
 {
     ngx_int_t  n;

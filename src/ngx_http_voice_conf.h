@@ -8,6 +8,7 @@
 #define _NGX_HTTP_VOICE_CONF_H_INCLUDED_
 
 
+#include "brain/ngx_http_voice_job.h"
 #include "brain/ngx_http_voice_warm.h"
 #include "mouth/ngx_http_voice_hook.h"
 
@@ -23,6 +24,8 @@ typedef struct {
     ngx_path_t                     *spool;
     ngx_uint_t                      max_calls;
     ngx_http_voice_warm_conf_t      warm;
+    ngx_http_voice_job_conf_t       job;
+    ngx_http_voice_jobs_t          *jobs;     /* this worker's, or NULL */
     unsigned                        signature_off:1;
 } ngx_http_voice_main_conf_t;
 
@@ -79,6 +82,7 @@ char *ngx_http_voice_redact(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_database(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_voice_node(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_jobs(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_peer_here(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_voice_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -100,6 +104,9 @@ ngx_int_t ngx_http_voice_file_first_line(ngx_conf_t *cf, ngx_str_t *name,
 /* whether an argument is "name=" with a value, which then is in value */
 ngx_uint_t ngx_http_voice_conf_option(ngx_str_t *arg, const char *name,
     ngx_str_t *value);
+
+/* a number of requests at the same time, from 1; or NGX_ERROR */
+ngx_int_t ngx_http_voice_conf_limit(ngx_str_t *value, ngx_uint_t *limit);
 
 /* a location's prefix, kept in uri; or an error after a log line */
 char *ngx_http_voice_conf_prefix(ngx_conf_t *cf, ngx_str_t *value,

@@ -134,6 +134,58 @@ ngx_http_voice_node(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_http_voice_jobs(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_voice_main_conf_t *vmcf = conf;
+
+    ngx_str_t   *value, option;
+    ngx_int_t    ms;
+    ngx_uint_t   i;
+
+    if (vmcf->job.enable != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "on") == 0) {
+        vmcf->job.enable = 1;
+
+    } else if (ngx_strcmp(value[1].data, "off") == 0) {
+        vmcf->job.enable = 0;
+
+    } else {
+        return "is either \"on\" or \"off\"";
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_http_voice_conf_option(&value[i], "concurrency=", &option)
+            && ngx_http_voice_conf_limit(&option, &vmcf->job.concurrency)
+               == NGX_OK)
+        {
+            continue;
+        }
+
+        if (ngx_http_voice_conf_option(&value[i], "interval=", &option)) {
+            ms = ngx_parse_time(&option, 0);
+
+            if (ms != NGX_ERROR && ms > 0) {
+                vmcf->job.interval = ms;
+                continue;
+            }
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"", &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_voice_peer_here(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_voice_loc_conf_t *vlcf = conf;

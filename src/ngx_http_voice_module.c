@@ -31,6 +31,7 @@ static ngx_int_t ngx_http_voice_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_voice_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_voice_init_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_voice_init_warm(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_voice_init_jobs(ngx_cycle_t *cycle);
 static void ngx_http_voice_exit_process(ngx_cycle_t *cycle);
 static ngx_voice_zone_t *ngx_http_voice_cycle_zone(ngx_cycle_t *cycle);
 
@@ -93,6 +94,13 @@ static ngx_command_t  ngx_http_voice_commands[] = {
     { ngx_string("voice_node"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_voice_node,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("voice_jobs"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
+      ngx_http_voice_jobs,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -482,6 +490,10 @@ ngx_http_voice_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    if (ngx_http_voice_init_jobs(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_http_voice_init_warm(cycle);
 }
 
@@ -524,6 +536,49 @@ ngx_http_voice_init_warm(ngx_cycle_t *cycle)
 }
 
 
+/* jobs ask whom the first location with webhooks asks */
+
+static ngx_int_t
+ngx_http_voice_init_jobs(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                      i;
+    ngx_http_voice_place_t         *place;
+    ngx_http_voice_agent_t          agent;
+    ngx_http_voice_number_t        *number;
+    ngx_http_voice_main_conf_t     *vmcf;
+    ngx_http_voice_webhook_conf_t  *conf;
+
+    vmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_voice_module);
+
+    if (vmcf->crm == NULL || vmcf->job.enable == 0 || ngx_worker != 0) {
+        return NGX_OK;
+    }
+
+    place = vmcf->places.elts;
+
+    for (i = 0; i < vmcf->places.nelts; i++) {
+
+        if (place[i].webhook) {
+            break;
+        }
+    }
+
+    if (i == vmcf->places.nelts) {
+        return NGX_OK;
+    }
+
+    conf = &place[i].conf->webhook;
+    number = conf->numbers->elts;
+
+    ngx_http_voice_hook_agent(conf, place[i].server->ctx, number,
+                              number->flow, &agent);
+
+    vmcf->jobs = ngx_http_voice_jobs_start(cycle, &vmcf->job, &agent);
+
+    return vmcf->jobs ? NGX_OK : NGX_ERROR;
+}
+
+
 static void
 ngx_http_voice_exit_process(ngx_cycle_t *cycle)
 {
@@ -537,6 +592,11 @@ ngx_http_voice_exit_process(ngx_cycle_t *cycle)
     }
 
     vmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_voice_module);
+
+    if (vmcf->jobs) {
+        ngx_http_voice_jobs_stop(vmcf->jobs);
+        vmcf->jobs = NULL;
+    }
 
     if (vmcf->crm) {
         ngx_voice_crm_stop(vmcf->crm);

@@ -132,6 +132,28 @@ refused(qr/"voice_spool" is needed by "voice_database"/,
 $edge->good_conf('voice_spool', http(%database, voice_spool => 'waiting/'));
 ok -d $edge->path('waiting'), 'the folder of voice_spool is made';
 
+# voice_jobs
+
+refused(qr/"voice_jobs" directive is not allowed here/,
+        server(voice_jobs => 'on'));
+refused(qr/"voice_jobs" directive is either "on" or "off"/,
+        http(%database, voice_jobs => 'yes'));
+refused(qr/"voice_jobs" directive is duplicate/,
+        http(%database, voice_jobs => ['on', 'off']));
+refused(qr/"voice_jobs" is of no use without "voice_database"/,
+        http(voice_jobs => 'on'));
+
+for my $bad (qw(concurrency=0 concurrency=x concurrency= interval=0
+                interval=soon workers=2))
+{
+    refused(qr/invalid parameter "\Q$bad\E"/,
+            http(%database, voice_jobs => "on $bad"));
+}
+
+$edge->good_conf('voice_jobs',
+                 http(%database, voice_jobs => 'on concurrency=4 interval=5s'));
+$edge->good_conf('voice_jobs without a database', http(voice_jobs => 'off'));
+
 # files of one line: keys, tokens, secrets
 
 $edge->write_file('empty', '');

@@ -95,7 +95,14 @@ ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat, ngx_str_t *body)
     ask->log->action = "asking the model";
 
     rc = ngx_http_voice_ask_admit(ask, chat->zone, &model->uri, model->limit,
-                                  0);
+                                  chat->patient);
+
+    chat->busy = (rc == NGX_BUSY);
+
+    if (rc == NGX_BUSY) {
+        goto failed;
+    }
+
     if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_INFO, ask->log, 0,
                       "voice model \"%V\" is not asked for another %Mms, as it "

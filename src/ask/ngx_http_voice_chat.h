@@ -60,8 +60,11 @@ struct ngx_http_voice_chat_s {
 
     ngx_msec_t                   first_token_timeout;
     ngx_msec_t                   token_timeout;
+    ngx_uint_t                   patient;     /* flag: callers come first */
 
     /* results */
+
+    ngx_uint_t                   busy;        /* flag: patient, no room now */
 
     ngx_msec_t                   started;
     ngx_msec_t                   first_token;  /* since started, 0: none */
@@ -78,7 +81,8 @@ struct ngx_http_voice_chat_s {
  * body: the JSON request, with "stream": true.  The chat is copied; the copy
  * is returned, NULL when the ask could not be made, or the provider is not to
  * be asked now.  body is copied, too.  Where too many are asking already it
- * waits for one of them to end, as long as for a first token.
+ * waits for one of them to end, as long as for a first token; one that is
+ * patient is not asked at all then, and *chat is marked as busy.
  */
 ngx_http_voice_chat_t *ngx_http_voice_chat_start(ngx_http_voice_chat_t *chat,
     ngx_str_t *body);

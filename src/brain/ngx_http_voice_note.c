@@ -43,6 +43,10 @@ static ngx_int_t ngx_http_voice_note_number(cJSON *object, const char *name,
     ngx_int_t value);
 static void ngx_http_voice_note_ended(void *data, ngx_voice_crm_rc_e rc,
     ngx_str_t *value);
+static ngx_uint_t ngx_http_voice_note_decided(cJSON *call);
+static ngx_uint_t ngx_http_voice_note_unknown(cJSON *call, cJSON *lead);
+static ngx_int_t ngx_http_voice_note_copy(cJSON *note, cJSON *from,
+    const char *name);
 static void ngx_http_voice_note_send(ngx_voice_crm_t *crm, cJSON *note,
     ngx_int_t rc);
 
@@ -337,6 +341,104 @@ ngx_http_voice_note_ended(void *data, ngx_voice_crm_rc_e rc,
 
     cJSON_Delete(root);
     ngx_free(over);
+}
+
+
+void
+ngx_http_voice_note_summary(ngx_voice_crm_t *crm, ngx_str_t *sid,
+    cJSON *call, cJSON *summary)
+{
+    cJSON      *note, *lead;
+    ngx_int_t   rc;
+
+    note = ngx_http_voice_note_begin("outcome", sid, "%V/summary", sid);
+    lead = cJSON_GetObjectItemCaseSensitive(summary, "lead");
+
+    rc = (note
+          && ngx_http_voice_note_copy(note, summary, "summary") == NGX_OK
+          && ngx_http_voice_note_copy(note, summary, "sentiment") == NGX_OK
+          && ngx_http_voice_note_copy(note, summary, "next_step") == NGX_OK
+          && (ngx_http_voice_note_decided(call)
+              || ngx_http_voice_note_copy(note, summary, "outcome")
+                 == NGX_OK))
+         ? NGX_OK : NGX_ERROR;
+
+    if (rc == NGX_OK && lead && ngx_http_voice_note_unknown(call, lead)
+        && (ngx_http_voice_note_copy(note, summary, "lead") != NGX_OK
+            || ngx_http_voice_note_copy(note, call, "caller") != NGX_OK
+            || ngx_http_voice_note_copy(note, call, "called") != NGX_OK
+            || ngx_http_voice_note_copy(note, call, "direction") != NGX_OK))
+    {
+        rc = NGX_ERROR;
+    }
+
+    ngx_http_voice_note_send(crm, note, rc);
+}
+
+
+/*
+ * A tool knows what came of a call, and a summary only guesses.  "lost" is what
+ * voice.close_stale_calls() writes when it knows nothing.
+ */
+
+static ngx_uint_t
+ngx_http_voice_note_decided(cJSON *call)
+{
+    const char  *outcome;
+
+    outcome = ngx_voice_json_string(call, "outcome");
+
+    return outcome && outcome[0] && ngx_strcmp(outcome, "lost") != 0;
+}
+
+
+/* who calls is a tenant's, and nobody yet; without a number a name is needed */
+
+static ngx_uint_t
+ngx_http_voice_note_unknown(cJSON *call, cJSON *lead)
+{
+    const char  *match;
+
+    match = ngx_voice_json_string(call, "match");
+
+    if (match == NULL
+        || !cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(call,
+                                                            "organization")))
+    {
+        return 0;
+    }
+
+    if (ngx_strcmp(match, "withheld") == 0) {
+        return ngx_voice_json_string(lead, "name") != NULL;
+    }
+
+    return ngx_strcmp(match, "none") == 0 || ngx_strcmp(match, "created") == 0;
+}
+
+
+static ngx_int_t
+ngx_http_voice_note_copy(cJSON *note, cJSON *from, const char *name)
+{
+    cJSON  *item;
+
+    item = cJSON_GetObjectItemCaseSensitive(from, name);
+
+    if (item == NULL) {
+        return NGX_OK;
+    }
+
+    item = cJSON_Duplicate(item, 1);
+
+    if (item == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (!cJSON_AddItemToObject(note, name, item)) {
+        cJSON_Delete(item);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -8,6 +8,8 @@
 #define _NGX_HTTP_VOICE_NOTE_H_INCLUDED_
 
 
+#include <cjson/cJSON.h>
+
 #include "ngx_http_voice_agent.h"
 
 
@@ -67,6 +69,15 @@ void ngx_http_voice_note_utterance(ngx_http_voice_agent_t *agent,
  */
 void ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
     ngx_str_t *status, ngx_str_t *duration, ngx_uint_t known);
+
+/*
+ * What the call was about, once: members of summary are "summary" and maybe
+ * "sentiment", "next_step", "outcome" and "lead".  call is that of
+ * voice.resume(): an outcome that a tool has set stays, and a lead is only
+ * made of a caller whom the CRM does not know.
+ */
+void ngx_http_voice_note_summary(ngx_voice_crm_t *crm, ngx_str_t *sid,
+    cJSON *call, cJSON *summary);
 
 
 #endif /* _NGX_HTTP_VOICE_NOTE_H_INCLUDED_ */

@@ -38,8 +38,6 @@ static ngx_int_t ngx_http_voice_prompt_caller(cJSON *messages,
     ngx_http_voice_agent_t *agent, ngx_pool_t *pool);
 static ngx_int_t ngx_http_voice_prompt_cut(ngx_str_t *text,
     ngx_pool_t *pool);
-static ngx_int_t ngx_http_voice_prompt_add(cJSON *messages, const char *role,
-    ngx_str_t *text, ngx_pool_t *pool);
 static ngx_uint_t ngx_http_voice_prompt_reasons(ngx_str_t *model);
 
 
@@ -57,31 +55,51 @@ ngx_http_voice_prompt(ngx_http_voice_agent_t *agent,
     ngx_str_t *said, size_t since, cJSON *tools, ngx_pool_t *pool,
     ngx_str_t *body)
 {
-    char                    *text;
-    cJSON                   *root, *options;
-    ngx_int_t                rc;
-    ngx_str_t               *name;
-    const char              *field;
-    ngx_voice_flow_model_t  *settings;
-
-    rc = NGX_ERROR;
-    settings = &agent->flow->model;
-    name = ngx_http_voice_prompt_model(agent, model);
+    cJSON      *root;
+    ngx_int_t   rc;
 
     root = cJSON_CreateObject();
     if (root == NULL) {
         return NGX_ERROR;
     }
 
+    rc = NGX_ERROR;
+
+    if (ngx_http_voice_prompt_messages(root, agent, call, said, since, tools,
+                                       pool)
+        == NGX_OK
+        && (cJSON_GetArraySize(tools) == 0
+            || cJSON_AddItemReferenceToObject(root, "tools", tools)))
+    {
+        rc = ngx_http_voice_prompt_request(agent, model, root,
+                                           agent->flow->model.max_tokens,
+                                           pool, body);
+    }
+
+    cJSON_Delete(root);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_voice_prompt_request(ngx_http_voice_agent_t *agent,
+    ngx_http_voice_model_t *model, cJSON *root, ngx_uint_t max_tokens,
+    ngx_pool_t *pool, ngx_str_t *body)
+{
+    char                    *text;
+    cJSON                   *options;
+    ngx_str_t               *name;
+    const char              *field;
+    ngx_voice_flow_model_t  *settings;
+
+    settings = &agent->flow->model;
+    name = ngx_http_voice_prompt_model(agent, model);
+
     if (ngx_voice_json_add(root, "model", name) == NULL
-        || ngx_http_voice_prompt_messages(root, agent, call, said, since,
-                                          tools, pool)
-           != NGX_OK
-        || (cJSON_GetArraySize(tools)
-            && !cJSON_AddItemReferenceToObject(root, "tools", tools))
         || cJSON_AddTrueToObject(root, "stream") == NULL)
     {
-        goto done;
+        return NGX_ERROR;
     }
 
     options = cJSON_AddObjectToObject(root, "stream_options");
@@ -89,7 +107,7 @@ ngx_http_voice_prompt(ngx_http_voice_agent_t *agent,
     if (options == NULL
         || cJSON_AddTrueToObject(options, "include_usage") == NULL)
     {
-        goto done;
+        return NGX_ERROR;
     }
 
     /* models that reason know neither the old field nor a temperature */
@@ -102,10 +120,10 @@ ngx_http_voice_prompt(ngx_http_voice_agent_t *agent,
                                                     : "max_tokens";
     }
 
-    if (settings->max_tokens
-        && cJSON_AddNumberToObject(root, field, settings->max_tokens) == NULL)
+    if (max_tokens
+        && cJSON_AddNumberToObject(root, field, max_tokens) == NULL)
     {
-        goto done;
+        return NGX_ERROR;
     }
 
     if (settings->has_temperature
@@ -113,12 +131,12 @@ ngx_http_voice_prompt(ngx_http_voice_agent_t *agent,
         && cJSON_AddNumberToObject(root, "temperature", settings->temperature)
            == NULL)
     {
-        goto done;
+        return NGX_ERROR;
     }
 
     text = cJSON_PrintUnformatted(root);
     if (text == NULL) {
-        goto done;
+        return NGX_ERROR;
     }
 
     body->len = ngx_strlen(text);
@@ -126,16 +144,11 @@ ngx_http_voice_prompt(ngx_http_voice_agent_t *agent,
 
     if (body->data) {
         ngx_memcpy(body->data, text, body->len);
-        rc = NGX_OK;
     }
 
     cJSON_free(text);
 
-done:
-
-    cJSON_Delete(root);
-
-    return rc;
+    return body->data ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -201,7 +214,7 @@ ngx_http_voice_prompt_messages(cJSON *root, ngx_http_voice_agent_t *agent,
         if (history[i].role != NGX_VOICE_ROLE_TOOL) {
             rc = ngx_http_voice_prompt_add(messages,
                            (history[i].role == NGX_VOICE_ROLE_USER)
-                           ? "user" : "assistant", &history[i].text, pool);
+                           ? "user" : "assistant", &history[i].text);
 
         } else {
             while (k < n && history[k].role == NGX_VOICE_ROLE_TOOL
@@ -229,13 +242,13 @@ ngx_http_voice_prompt_messages(cJSON *root, ngx_http_voice_agent_t *agent,
         return NGX_OK;
     }
 
-    if (ngx_http_voice_prompt_add(messages, "assistant", &after, pool)
+    if (ngx_http_voice_prompt_add(messages, "assistant", &after)
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_voice_prompt_add(messages, "system", &resume, pool);
+    return ngx_http_voice_prompt_add(messages, "system", &resume);
 }
 
 
@@ -463,7 +476,7 @@ ngx_http_voice_prompt_system(cJSON *messages, ngx_http_voice_agent_t *agent,
 
     text.len = p - text.data;
 
-    return ngx_http_voice_prompt_add(messages, "system", &text, pool);
+    return ngx_http_voice_prompt_add(messages, "system", &text);
 }
 
 
@@ -486,8 +499,7 @@ ngx_http_voice_prompt_caller(cJSON *messages, ngx_http_voice_agent_t *agent,
         "the person. ");
 
     if (agent->context == NULL) {
-        return ngx_http_voice_prompt_add(messages, "system", &unreachable,
-                                         pool);
+        return ngx_http_voice_prompt_add(messages, "system", &unreachable);
     }
 
     text.len = known.len + agent->context->about.len;
@@ -501,7 +513,7 @@ ngx_http_voice_prompt_caller(cJSON *messages, ngx_http_voice_agent_t *agent,
     (void) ngx_cpymem(p, agent->context->about.data,
                       agent->context->about.len);
 
-    return ngx_http_voice_prompt_add(messages, "system", &text, pool);
+    return ngx_http_voice_prompt_add(messages, "system", &text);
 }
 
 
@@ -595,9 +607,8 @@ ngx_http_voice_prompt_duties(ngx_http_voice_agent_t *agent, cJSON *tools,
 }
 
 
-static ngx_int_t
-ngx_http_voice_prompt_add(cJSON *messages, const char *role, ngx_str_t *text,
-    ngx_pool_t *pool)
+ngx_int_t
+ngx_http_voice_prompt_add(cJSON *messages, const char *role, ngx_str_t *text)
 {
     cJSON  *message;
 

@@ -27,6 +27,18 @@ ngx_int_t ngx_http_voice_prompt(ngx_http_voice_agent_t *agent,
     ngx_str_t *said, size_t since, cJSON *tools, ngx_pool_t *pool,
     ngx_str_t *body);
 
+/*
+ * The same of an object that has its "messages", and "tools" if there are any;
+ * max_tokens 0: no bound.
+ */
+ngx_int_t ngx_http_voice_prompt_request(ngx_http_voice_agent_t *agent,
+    ngx_http_voice_model_t *model, cJSON *root, ngx_uint_t max_tokens,
+    ngx_pool_t *pool, ngx_str_t *body);
+
+/* a message, at the end */
+ngx_int_t ngx_http_voice_prompt_add(cJSON *messages, const char *role,
+    ngx_str_t *text);
+
 /* the model's name: the location's, else the flow's */
 ngx_str_t *ngx_http_voice_prompt_model(ngx_http_voice_agent_t *agent,
     ngx_http_voice_model_t *model);

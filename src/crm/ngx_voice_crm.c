@@ -39,6 +39,7 @@ typedef enum {
     NGX_VOICE_CRM_STATEMENT_TOOLS,
     NGX_VOICE_CRM_STATEMENT_ACT,
     NGX_VOICE_CRM_STATEMENT_RECORD,
+    NGX_VOICE_CRM_STATEMENT_CALL,
     NGX_VOICE_CRM_STATEMENT_CLAIM_JOBS,
     NGX_VOICE_CRM_STATEMENT_FINISH_JOB,
     NGX_VOICE_CRM_STATEMENT_CLOSE_STALE,
@@ -99,8 +100,10 @@ static const ngx_voice_pg_statement_t  ngx_voice_crm_statements[] = {
     { NGX_VOICE_CRM_STATEMENT_RECORD, "record",
       "select voice.record($1::jsonb)" },
 
+    { NGX_VOICE_CRM_STATEMENT_CALL, "call", "select voice.resume($1)" },
+
     { NGX_VOICE_CRM_STATEMENT_CLAIM_JOBS, "claim_jobs",
-      "select voice.claim_jobs($1::integer)" },
+      "select voice.claim_jobs($1::integer, $2)" },
 
     { NGX_VOICE_CRM_STATEMENT_FINISH_JOB, "finish_job",
       "select voice.finish_job($1::bigint, $2::integer, $3::jsonb)" },
@@ -276,17 +279,27 @@ ngx_voice_crm_record(ngx_voice_crm_t *crm, ngx_str_t *batch,
 
 
 ngx_voice_crm_ask_t *
+ngx_voice_crm_call(ngx_voice_crm_t *crm, ngx_str_t *sid,
+    ngx_voice_crm_done_pt done, void *data)
+{
+    return ngx_voice_crm_ask(&crm->rest, NGX_VOICE_CRM_STATEMENT_CALL, sid, 1,
+                             NGX_VOICE_CRM_REST, done, data);
+}
+
+
+ngx_voice_crm_ask_t *
 ngx_voice_crm_claim_jobs(ngx_voice_crm_t *crm, ngx_uint_t n,
     ngx_voice_crm_done_pt done, void *data)
 {
     u_char     buf[NGX_INT_T_LEN];
-    ngx_str_t  number;
+    ngx_str_t  params[2];
 
-    number.data = buf;
-    number.len = ngx_sprintf(buf, "%ui", n) - buf;
+    params[0].data = buf;
+    params[0].len = ngx_sprintf(buf, "%ui", n) - buf;
+    params[1] = crm->node;
 
     return ngx_voice_crm_ask(&crm->rest, NGX_VOICE_CRM_STATEMENT_CLAIM_JOBS,
-                             &number, 1, NGX_VOICE_CRM_REST, done, data);
+                             params, 2, NGX_VOICE_CRM_REST, done, data);
 }
 
 

@@ -95,7 +95,7 @@ ngx_voice_crm_ask_t *ngx_voice_crm_resume(ngx_voice_crm_t *crm,
     ngx_str_t *sid, ngx_msec_t timeout, ngx_voice_crm_done_pt done,
     void *data);
 
-/* voice.utterance_get(); lookups are all three */
+/* voice.utterance_get(); these three are lookups */
 ngx_voice_crm_ask_t *ngx_voice_crm_utterance(ngx_voice_crm_t *crm,
     ngx_str_t *id, ngx_voice_crm_done_pt done, void *data);
 
@@ -107,6 +107,10 @@ ngx_voice_crm_ask_t *ngx_voice_crm_act(ngx_voice_crm_t *crm, ngx_str_t *sid,
 /* voice.record(): batch is a JSON array of notes */
 ngx_voice_crm_ask_t *ngx_voice_crm_record(ngx_voice_crm_t *crm,
     ngx_str_t *batch, ngx_voice_crm_done_pt done, void *data);
+
+/* voice.resume(), for who has time */
+ngx_voice_crm_ask_t *ngx_voice_crm_call(ngx_voice_crm_t *crm, ngx_str_t *sid,
+    ngx_voice_crm_done_pt done, void *data);
 
 /* voice.claim_jobs(), finish_job(), close_stale_calls() */
 ngx_voice_crm_ask_t *ngx_voice_crm_claim_jobs(ngx_voice_crm_t *crm,

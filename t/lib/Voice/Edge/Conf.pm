@@ -41,6 +41,7 @@ my @HTTP = (
     voice_flow   => '%%DIR%%/flows/*.json',
     voice_number => 'default flow=general',
     voice_warm   => 'off',
+    voice_jobs   => 'off',
     voice_spool  => '%%DIR%%/spool',
 );
 

@@ -8,6 +8,7 @@ use warnings;
 
 use Exporter 'import';
 use Voice::Lab::Sales;
+use Voice::Lab::Summary;
 use Voice::Lab::Support;
 use Voice::Lab::Talk;
 
@@ -74,6 +75,9 @@ my %routes = (
 
 sub reply {
     my ($text, $messages, $tools) = @_;
+
+    return Voice::Lab::Summary::reply($text)
+        if Voice::Lab::Summary::wanted($messages);
 
     my $talk = Voice::Lab::Talk->of($text, $messages, $tools);
 
