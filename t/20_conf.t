@@ -117,6 +117,64 @@ $edge->good_conf('voice_max_calls', http(voice_max_calls => 100));
 refused(qr/"voice_max_calls" 300 needs 750 "worker_connections" in each of 2 workers, there are 512:/,
         http(voice_max_calls => 300));
 
+# voice_database and what belongs to it
+
+my $db = '"host=/tmp user=nobody"';
+
+refused(qr/invalid number of arguments in "voice_database" directive/,
+        http(voice_database => ''));
+refused(qr/"voice_database" directive is duplicate/,
+        http(voice_database => [$db, $db]));
+refused(qr/invalid parameter "timeout=soon"/,
+        http(voice_database => "$db timeout=soon"));
+refused(qr/invalid parameter "timeout=0"/,
+        http(voice_database => "$db timeout=0"));
+refused(qr/invalid parameter "pool=3"/, http(voice_database => "$db pool=3"));
+refused(qr/invalid connection string of the database: invalid connection option "hots"/,
+        http(voice_database => '"hots=/tmp"'));
+refused(qr/invalid connection string of the database: a host is not found/,
+        http(voice_database => '"host=no-such-host.invalid"'));
+refused(qr/open\(\) "\S+no-such-file" failed/,
+        http(voice_database => "$db password=%%DIR%%/no-such-file"));
+$edge->good_conf('several hosts', http(voice_database =>
+    '"host=127.0.0.1,/tmp port=5432,5433 target_session_attrs=read-write" '
+    . 'timeout=500ms'));
+$edge->good_conf('a URL', http(voice_database =>
+    '"postgresql://voice_edge@127.0.0.1/crm?sslmode=disable"'));
+$edge->write_file('database.password', "it's a \\ secret\n");
+$edge->good_conf('a password of its own', http(voice_database =>
+    "$db password=%%DIR%%/database.password"));
+
+refused(qr/"voice_node" is of no use without "voice_database"/,
+        http(voice_node => 'a'));
+refused(qr/"voice_node" directive is duplicate/,
+        http(voice_database => $db, voice_node => ['a', 'b']));
+
+for my $bad ('a/b', 'a b', '.a', 'a' x 33) {
+    refused(qr/invalid name "\Q$bad\E" of a node/,
+            http(voice_database => $db, voice_node => "\"$bad\""));
+}
+
+$edge->good_conf('the longest name of a node',
+                 http(voice_database => $db, voice_node => 'a.b-c_' . 'd' x 26));
+
+refused(qr/"voice_node" is needed by "voice_peer"/,
+        http(voice_database => $db), server(voice_peer => '/voice/peer/'));
+refused(qr{invalid location "/voice/peer", it is a prefix},
+        server(voice_peer => '/voice/peer'));
+refused(qr/"voice_peer" directive is duplicate/,
+        server(voice_peer => ['/voice/peer/', '/voice/other/']));
+
+for my $bad (qw(0 -1 one 1234567890)) {
+    refused(qr/invalid organization "$bad"/, http(voice_number =>
+            "+15005550009 flow=general organization=$bad"));
+}
+
+$edge->good_conf('whose a number is', http(voice_number =>
+    '+15005550009 flow=general organization=7 timezone=Europe/Paris '
+    . 'country=FR language=fr-FR'));
+
+
 # voice_spool
 
 my %database = (voice_database => '"host=/tmp user=nobody"');
