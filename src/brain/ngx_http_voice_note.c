@@ -132,8 +132,8 @@ ngx_http_voice_note_said(ngx_http_voice_agent_t *agent,
 
     note = ngx_http_voice_note_of(agent, call, "turn",
                                   answer ? (answer->estimated
-                                            ? "turn/%ui/interrupted"
-                                            : "turn/%ui/answer")
+                                            ? "turn/%ui/interrupted/%08xD"
+                                            : "turn/%ui/answer/%08xD")
                                          : "turn/%ui/line",
                                   turn);
 
@@ -455,7 +455,11 @@ ngx_http_voice_note_of(ngx_http_voice_agent_t *agent,
     sid.len = NGX_VOICE_SID_LEN;
 
     what.data = buf;
-    what.len = ngx_snprintf(buf, sizeof(buf), fmt, number) - buf;
+    /* an answer that another memory goes on with is told of by both of them */
+
+    what.len = ngx_snprintf(buf, sizeof(buf), fmt, number,
+                            agent->zone->sh->id)
+               - buf;
 
     note = ngx_http_voice_note_begin(kind, &sid, "%V/%V", &sid, &what);
 
