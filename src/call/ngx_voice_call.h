@@ -289,6 +289,12 @@ void ngx_voice_call_said(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn, ngx_voice_role_e role, ngx_str_t *text, size_t limit);
 
 /*
+ * The caller is gone: what was given out of an answer is all that is heard of
+ * it.  ngx_voice_call_given() has it afterwards.
+ */
+void ngx_voice_call_leave(ngx_voice_zone_t *zone, ngx_str_t *sid);
+
+/*
  * What was given out of the answer before the words that have just come, once
  * they are claimed; NGX_DECLINED: nothing that could have been interrupted.
  * _heard() ends that: text, masked by the caller, is what was probably heard

@@ -96,6 +96,23 @@ ngx_voice_last_free(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call)
 }
 
 
+void
+ngx_voice_call_leave(ngx_voice_zone_t *zone, ngx_str_t *sid)
+{
+    ngx_voice_call_node_t  *call;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call && !call->ended) {
+        ngx_voice_answer_retire(zone, call);
+    }
+
+    ngx_voice_zone_unlock(zone);
+}
+
+
 ngx_int_t
 ngx_voice_call_given(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_voice_given_t *given)

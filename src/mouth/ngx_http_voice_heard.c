@@ -31,6 +31,10 @@
 #define NGX_HTTP_VOICE_HEARD_AGENT   14
 
 
+static void ngx_http_voice_heard_mask(ngx_http_voice_hook_t *hook,
+    ngx_voice_given_t *given, ngx_msec_t left, ngx_str_t *text);
+static void ngx_http_voice_heard_note(ngx_http_voice_hook_t *hook,
+    ngx_uint_t turn, ngx_str_t *text);
 static ngx_msec_t ngx_http_voice_heard_time(ngx_http_voice_hook_t *hook,
     ngx_voice_given_t *given, ngx_str_t *words, ngx_msec_t total);
 static ngx_msec_t ngx_http_voice_heard_length(ngx_voice_given_piece_t *piece);
@@ -41,16 +45,10 @@ static ngx_int_t ngx_http_voice_heard_text(ngx_http_voice_hook_t *hook,
 void
 ngx_http_voice_heard(ngx_http_voice_hook_t *hook, ngx_str_t *words)
 {
-    size_t               len;
-    ngx_str_t            text;
-    ngx_uint_t           i;
-    ngx_msec_t           total, heard;
-    ngx_voice_given_t    given;
-    ngx_http_request_t  *r;
-
-    ngx_http_voice_note_answer_t  answer;
-
-    r = hook->request;
+    ngx_str_t           text;
+    ngx_uint_t          i;
+    ngx_msec_t          total, heard;
+    ngx_voice_given_t   given;
 
     if (ngx_voice_call_given(hook->conf->zone, &hook->call.sid, &given)
         != NGX_OK)
@@ -76,21 +74,9 @@ ngx_http_voice_heard(ngx_http_voice_hook_t *hook, ngx_str_t *words)
         return;
     }
 
-    if (ngx_http_voice_heard_text(hook, &given, heard, &text, &len) != NGX_OK
-        || ngx_http_voice_agent_redact_head(&hook->agent, &text, len, r->pool,
-                                            r->connection->log)
-           != NGX_OK)
-    {
-        /* without memory better nothing than what must not be seen */
+    ngx_http_voice_heard_mask(hook, &given, heard, &text);
 
-        ngx_str_set(&text, "");
-    }
-
-    while (text.len && text.data[text.len - 1] == ' ') {
-        text.len--;
-    }
-
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+    ngx_log_error(NGX_LOG_INFO, hook->request->connection->log, 0,
                   "voice call \"%V\" turn %ui was interrupted: about %Mms of "
                   "the last %Mms were heard", &hook->call.sid, given.turn,
                   heard, total);
@@ -98,12 +84,69 @@ ngx_http_voice_heard(ngx_http_voice_hook_t *hook, ngx_str_t *words)
     ngx_voice_call_heard(hook->conf->zone, &hook->call.sid, given.turn, &text,
                          hook->agent.flow->limits.history);
 
+    ngx_http_voice_heard_note(hook, given.turn, &text);
+}
+
+
+void
+ngx_http_voice_heard_last(ngx_http_voice_hook_t *hook)
+{
+    ngx_str_t          text;
+    ngx_voice_given_t  given;
+
+    ngx_voice_call_leave(hook->conf->zone, &hook->call.sid);
+
+    if (ngx_voice_call_given(hook->conf->zone, &hook->call.sid, &given)
+        != NGX_OK
+        || (given.whole && given.given == given.n))
+    {
+        return;
+    }
+
+    /* how much of the last document was heard is not even guessed */
+
+    ngx_http_voice_heard_mask(hook, &given, NGX_MAX_INT32_VALUE, &text);
+
+    ngx_http_voice_heard_note(hook, given.turn, &text);
+}
+
+
+static void
+ngx_http_voice_heard_mask(ngx_http_voice_hook_t *hook,
+    ngx_voice_given_t *given, ngx_msec_t left, ngx_str_t *text)
+{
+    size_t               len;
+    ngx_http_request_t  *r;
+
+    r = hook->request;
+
+    if (ngx_http_voice_heard_text(hook, given, left, text, &len) != NGX_OK
+        || ngx_http_voice_agent_redact_head(&hook->agent, text, len, r->pool,
+                                            r->connection->log)
+           != NGX_OK)
+    {
+        /* without memory better nothing than what must not be seen */
+
+        ngx_str_set(text, "");
+    }
+
+    while (text->len && text->data[text->len - 1] == ' ') {
+        text->len--;
+    }
+}
+
+
+static void
+ngx_http_voice_heard_note(ngx_http_voice_hook_t *hook, ngx_uint_t turn,
+    ngx_str_t *text)
+{
+    ngx_http_voice_note_answer_t  answer;
+
     ngx_memzero(&answer, sizeof(ngx_http_voice_note_answer_t));
 
     answer.estimated = 1;
 
-    ngx_http_voice_note_said(&hook->agent, &hook->view, given.turn, &text,
-                             &answer);
+    ngx_http_voice_note_said(&hook->agent, &hook->view, turn, text, &answer);
 }
 
 

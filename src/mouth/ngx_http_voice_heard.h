@@ -18,5 +18,12 @@
  */
 void ngx_http_voice_heard(ngx_http_voice_hook_t *hook, ngx_str_t *words);
 
+/*
+ * The caller has hung up: what was not given out any more of the agent's
+ * answer was not said, and the database is told so.  To be called before the
+ * call ends; hook has its view and its agent.
+ */
+void ngx_http_voice_heard_last(ngx_http_voice_hook_t *hook);
+
 
 #endif /* _NGX_HTTP_VOICE_HEARD_H_INCLUDED_ */

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_step.h"
+#include "ngx_http_voice_heard.h"
 #include "ngx_http_voice_peer.h"
 #include "ngx_http_voice_record.h"
 #include "ngx_http_voice_resume.h"
@@ -103,6 +104,14 @@ ngx_http_voice_step_over(ngx_http_voice_hook_t *hook)
     ngx_str_t   status, duration;
 
     log = hook->request->connection->log;
+
+    if (hook->conf->crm
+        && ngx_voice_call_look(hook->conf->zone, &hook->call.sid, &hook->view)
+           == NGX_OK)
+    {
+        ngx_http_voice_hook_speaker(hook);
+        ngx_http_voice_heard_last(hook);
+    }
 
     rc = ngx_voice_call_end(hook->conf->zone, &hook->call.sid, log);
 
