@@ -155,6 +155,7 @@ ngx_voice_call_restore_answer(ngx_voice_zone_t *zone,
 
     answer->turn = past->turn;
     answer->step = past->rest;
+    answer->after = past->after;
 
     /* nobody's: who wants it takes it over, as from a worker that died */
 

@@ -40,6 +40,7 @@ typedef struct {
     /* the answer of the last turn, unless all of it was given out */
 
     ngx_voice_answer_e       state;     /* _NONE, _DONE, or _ORPHANED */
+    ngx_voice_after_e        after;     /* what it ends with */
     ngx_voice_piece_t       *pieces;
     ngx_uint_t               npieces;
     ngx_uint_t               spoken;    /* of them were given out */

@@ -86,6 +86,8 @@ static const ngx_voice_pg_statement_t  ngx_voice_crm_statements[] = {
       "case when r #>> '{call,organization}' is not null "
       "then voice.caller((r #>> '{call,organization}')::integer, "
       "r #>> '{call,caller}', r #>> '{call,country}') end, "
+      "'age', extract(epoch from now() "
+      "- (r #>> '{call,started_at}')::timestamptz)::integer, "
       "'offset', " NGX_VOICE_CRM_OFFSET("r #>> '{call,timezone}'") ") "
       "from voice.resume($1) r" },
 

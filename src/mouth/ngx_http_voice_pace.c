@@ -292,6 +292,10 @@ ngx_http_voice_pace_rest(ngx_http_voice_pace_t *pace)
     if (pace->timer.timer_set) {
         ngx_del_timer(&pace->timer);
     }
+
+    /* nobody who comes late finds that it is still waited for him */
+
+    pace->resume = NULL;
 }
 
 

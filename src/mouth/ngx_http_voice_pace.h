@@ -38,12 +38,15 @@ struct ngx_http_voice_pace_s {
     ngx_voice_waiter_t         speech_waiter;
 
     ngx_voice_crm_ask_t       *lookup;    /* what is asked of the database */
+    ngx_http_voice_resume_pt   resumed;   /* what comes after that */
+    ngx_msec_t                 behind;    /* until when it is asked again */
     ngx_str_t                  passed;    /* another node's answer */
 
     ngx_uint_t                 spoken;    /* pieces given out, with these */
     ngx_uint_t                 given;     /* lines of the reply that are such */
     unsigned                   claimed:1;
     unsigned                   late:1;    /* the wait's time is over */
+    unsigned                   lagging:1; /* the database knows too little */
 };
 
 

@@ -12,6 +12,7 @@
 
 #include "ngx_http_voice_resume.h"
 #include "../brain/ngx_http_voice_context.h"
+#include "../brain/ngx_http_voice_offer.h"
 #include "../brain/ngx_http_voice_turn.h"
 #include "../call/ngx_voice_past.h"
 #include "../wire/ngx_voice_json_text.h"
@@ -26,17 +27,29 @@
 #define NGX_HTTP_VOICE_RESUME_ACTIONS  32
 #define NGX_HTTP_VOICE_RESUME_ACTION   2048
 
+/*
+ * ms: what was said a moment ago may still be on its way to the database, and
+ * is asked for again and again, but not for long
+ */
+#define NGX_HTTP_VOICE_RESUME_BEHIND   1500
+#define NGX_HTTP_VOICE_RESUME_AGAIN    50
+
 
 static void ngx_http_voice_resume_answer(void *data, ngx_voice_crm_rc_e rc,
     ngx_str_t *value);
+static ngx_int_t ngx_http_voice_resume_again(ngx_http_voice_pace_t *pace);
+static ngx_uint_t ngx_http_voice_resume_behind(ngx_http_voice_hook_t *hook,
+    cJSON *steps);
 static ngx_int_t ngx_http_voice_resume_past(ngx_http_voice_pace_t *pace,
     cJSON *root, ngx_str_t *value);
 static ngx_int_t ngx_http_voice_resume_history(ngx_pool_t *pool,
     ngx_voice_past_t *past, cJSON *history, cJSON *actions);
 static ngx_int_t ngx_http_voice_resume_actions(ngx_pool_t *pool,
-    ngx_voice_past_t *past, cJSON *actions, ngx_uint_t turn);
+    ngx_voice_past_t *past, cJSON *actions, ngx_uint_t *done,
+    ngx_uint_t last);
 static ngx_int_t ngx_http_voice_resume_action(ngx_pool_t *pool,
-    ngx_voice_said_t *said, cJSON *action);
+    ngx_voice_past_t *past, ngx_voice_said_t *said, cJSON *action);
+static ngx_voice_after_e ngx_http_voice_resume_after(cJSON *action);
 static ngx_uint_t ngx_http_voice_resume_action_turn(cJSON *action);
 static ngx_int_t ngx_http_voice_resume_steps(ngx_pool_t *pool,
     ngx_voice_past_t *past, cJSON *steps);
@@ -65,6 +78,14 @@ ngx_http_voice_resume(ngx_http_voice_pace_t *pace,
 
     hook = pace->hook;
 
+    pace->resumed = next;
+
+    if (!pace->lagging) {
+        pace->behind = ngx_current_msec
+                       + ngx_min(NGX_HTTP_VOICE_RESUME_BEHIND,
+                                 ngx_http_voice_pace_left(pace) / 2);
+    }
+
     pace->lookup = ngx_voice_crm_resume(hook->conf->crm, &hook->call.sid, 0,
                                         ngx_http_voice_resume_answer, pace);
     if (pace->lookup == NULL) {
@@ -85,14 +106,19 @@ ngx_http_voice_resume_answer(void *data, ngx_voice_crm_rc_e rc,
 {
     ngx_http_voice_pace_t *pace = data;
 
-    cJSON                  *root;
-    ngx_log_t              *log;
-    ngx_http_voice_hook_t  *hook;
+    cJSON                     *root;
+    ngx_int_t                  rv;
+    ngx_log_t                 *log;
+    ngx_http_voice_hook_t     *hook;
+    ngx_http_voice_resume_pt   next;
 
     hook = pace->hook;
     log = hook->request->connection->log;
 
+    next = pace->resumed;
+
     pace->lookup = NULL;
+    pace->lagging = 0;
 
     if (rc != NGX_VOICE_CRM_OK) {
         ngx_log_error(NGX_LOG_ERR, log, 0,
@@ -102,7 +128,16 @@ ngx_http_voice_resume_answer(void *data, ngx_voice_crm_rc_e rc,
     } else {
         root = cJSON_ParseWithLength((char *) value->data, value->len);
 
-        switch (ngx_http_voice_resume_past(pace, root, value)) {
+        rv = ngx_http_voice_resume_past(pace, root, value);
+
+        switch (rv) {
+
+        case NGX_AGAIN:
+            pace->lagging = 1;
+            ngx_http_voice_pace_wait(pace, ngx_http_voice_resume_again,
+                                     NGX_HTTP_VOICE_RESUME_AGAIN);
+            cJSON_Delete(root);
+            return;
 
         case NGX_OK:
             ngx_log_error(NGX_LOG_NOTICE, log, 0,
@@ -124,7 +159,76 @@ ngx_http_voice_resume_answer(void *data, ngx_voice_crm_rc_e rc,
         cJSON_Delete(root);
     }
 
-    ngx_http_voice_pace_again(pace, pace->resume);
+    ngx_http_voice_pace_again(pace, next);
+}
+
+
+static ngx_int_t
+ngx_http_voice_resume_again(ngx_http_voice_pace_t *pace)
+{
+    pace->late = 0;
+
+    return ngx_http_voice_resume(pace, pace->resumed);
+}
+
+
+/*
+ * Whether the database does not know yet what this webhook follows: the URL
+ * says which turn that is, and of which document it is the next.
+ */
+
+static ngx_uint_t
+ngx_http_voice_resume_behind(ngx_http_voice_hook_t *hook, cJSON *steps)
+{
+    cJSON             *item, *state;
+    ngx_str_t          name;
+    ngx_uint_t         rest, turn, route, n;
+    ngx_voice_step_t  *step;
+
+    step = &hook->step;
+    rest = (step->kind == NGX_VOICE_STEP_REST);
+
+    if (hook->origin.len == 0 || (!rest && step->turn < 2)) {
+        return 0;
+    }
+
+    turn = rest ? step->turn : step->turn - 1;
+
+    cJSON_ArrayForEach(item, steps) {
+
+        name = ngx_http_voice_resume_text(item, "route");
+        route = ngx_http_voice_hook_route(&name);
+        n = ngx_http_voice_resume_number(item, "step");
+
+        if (ngx_http_voice_resume_number(item, "turn") == step->turn
+            && route == hook->route && n == step->step)
+        {
+            return 0;
+        }
+
+        if (route == NGX_HTTP_VOICE_ROUTES
+            || ngx_http_voice_resume_number(item, "turn") != turn)
+        {
+            continue;
+        }
+
+        if (!rest) {
+            state = cJSON_GetObjectItemCaseSensitive(item, "state");
+
+            if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state,
+                                                              "last")))
+            {
+                return 0;
+            }
+
+        } else if (step->step
+                   == (route == NGX_HTTP_VOICE_CONTINUE ? n + 1 : 1))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
@@ -133,6 +237,7 @@ ngx_http_voice_resume_past(ngx_http_voice_pace_t *pace, cJSON *root,
     ngx_str_t *value)
 {
     ngx_int_t                rc;
+    ngx_uint_t               behind;
     cJSON                   *resume, *call;
     ngx_pool_t              *pool;
     ngx_voice_past_t         past;
@@ -149,13 +254,21 @@ ngx_http_voice_resume_past(ngx_http_voice_pace_t *pace, cJSON *root,
         return NGX_ERROR;
     }
 
+    behind = ngx_http_voice_resume_behind(hook,
+                 cJSON_GetObjectItemCaseSensitive(resume, "steps"))
+             && (ngx_msec_int_t) (pace->behind - ngx_current_msec) > 0;
+
     if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(resume, "found"))) {
-        return NGX_DECLINED;
+        return behind ? NGX_AGAIN : NGX_DECLINED;
     }
 
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(resume, "over"))) {
         hook->over = 1;
         return NGX_DECLINED;
+    }
+
+    if (behind) {
+        return NGX_AGAIN;
     }
 
     if (!cJSON_IsObject(call)
@@ -179,7 +292,7 @@ ngx_http_voice_resume_past(ngx_http_voice_pace_t *pace, cJSON *root,
     }
 
     past.known = &known;
-    past.started = ngx_time();
+    past.started = ngx_time() - ngx_http_voice_resume_number(root, "age");
     past.turn = ngx_http_voice_resume_number(resume, "turn");
     past.failures = ngx_http_voice_resume_number(resume, "failures");
 
@@ -221,7 +334,7 @@ ngx_http_voice_resume_history(ngx_pool_t *pool, ngx_voice_past_t *past,
     cJSON             *item;
     ngx_int_t          skip;
     const char        *role;
-    ngx_uint_t         turn, done;
+    ngx_uint_t         turn, done, last;
     ngx_voice_said_t  *said;
 
     past->said = ngx_pcalloc(pool, (NGX_HTTP_VOICE_RESUME_SAID
@@ -249,17 +362,17 @@ ngx_http_voice_resume_history(ngx_pool_t *pool, ngx_voice_past_t *past,
 
         turn = ngx_http_voice_resume_number(item, "turn");
 
-        /* what was done in a turn stands before what was said of it */
+        /*
+         * What was done in a turn stands before what was said of it, also
+         * where nothing was.
+         */
 
-        if (ngx_strcmp(role, "user") != 0 && turn > done) {
+        last = (ngx_strcmp(role, "user") != 0) ? turn : ngx_max(turn, 1) - 1;
 
-            if (ngx_http_voice_resume_actions(pool, past, actions, turn)
-                != NGX_OK)
-            {
-                return NGX_ERROR;
-            }
-
-            done = turn;
+        if (ngx_http_voice_resume_actions(pool, past, actions, &done, last)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
         said = &past->said[past->nsaid++];
@@ -270,31 +383,37 @@ ngx_http_voice_resume_history(ngx_pool_t *pool, ngx_voice_past_t *past,
         said->text = ngx_http_voice_resume_text(item, "text");
     }
 
-    if (past->turn > done) {
-        return ngx_http_voice_resume_actions(pool, past, actions, past->turn);
-    }
-
-    return NGX_OK;
+    return ngx_http_voice_resume_actions(pool, past, actions, &done,
+                                         past->turn);
 }
 
 
+/* those of the turns after "done", to the last one; the oldest first */
+
 static ngx_int_t
 ngx_http_voice_resume_actions(ngx_pool_t *pool, ngx_voice_past_t *past,
-    cJSON *actions, ngx_uint_t turn)
+    cJSON *actions, ngx_uint_t *done, ngx_uint_t last)
 {
     cJSON             *action;
-    ngx_uint_t         n;
+    ngx_uint_t         n, turn;
     ngx_voice_said_t  *said;
-
-    n = 0;
 
     cJSON_ArrayForEach(action, actions) {
 
-        if (ngx_http_voice_resume_action_turn(action) != turn
+        turn = ngx_http_voice_resume_action_turn(action);
+
+        if (turn <= *done || turn > last
             || past->nactions == NGX_HTTP_VOICE_RESUME_ACTIONS)
         {
             continue;
         }
+
+        /* a call's actions are in the order of its turns */
+
+        said = past->nsaid ? &past->said[past->nsaid - 1] : NULL;
+
+        n = (said && said->role == NGX_VOICE_ROLE_TOOL && said->turn == turn)
+            ? said->number : 0;
 
         said = &past->said[past->nsaid];
 
@@ -302,13 +421,15 @@ ngx_http_voice_resume_actions(ngx_pool_t *pool, ngx_voice_past_t *past,
         said->turn = turn;
         said->number = ++n;
 
-        if (ngx_http_voice_resume_action(pool, said, action) != NGX_OK) {
+        if (ngx_http_voice_resume_action(pool, past, said, action) != NGX_OK) {
             return NGX_ERROR;
         }
 
         past->nsaid++;
         past->nactions++;
     }
+
+    *done = ngx_max(*done, last);
 
     return NGX_OK;
 }
@@ -317,16 +438,23 @@ ngx_http_voice_resume_actions(ngx_pool_t *pool, ngx_voice_past_t *past,
 /* as brain/ngx_http_voice_round.c keeps it; each is taken for a round */
 
 static ngx_int_t
-ngx_http_voice_resume_action(ngx_pool_t *pool, ngx_voice_said_t *said,
-    cJSON *action)
+ngx_http_voice_resume_action(ngx_pool_t *pool, ngx_voice_past_t *past,
+    ngx_voice_said_t *said, cJSON *action)
 {
-    char       *text;
-    cJSON      *entry;
-    ngx_int_t   rc;
-    ngx_str_t   name;
+    char               *text;
+    cJSON              *entry;
+    ngx_int_t           rc;
+    ngx_str_t           name;
+    ngx_voice_after_e   after;
 
     rc = NGX_ERROR;
     text = NULL;
+
+    after = ngx_http_voice_resume_after(action);
+
+    if (after != NGX_VOICE_AFTER_LISTEN && said->turn == past->turn) {
+        past->after = after;
+    }
 
     name = ngx_http_voice_resume_text(action, "name");
     entry = cJSON_CreateObject();
@@ -334,6 +462,8 @@ ngx_http_voice_resume_action(ngx_pool_t *pool, ngx_voice_said_t *said,
     if (entry
         && ngx_voice_json_add(entry, "name", &name)
         && cJSON_AddNumberToObject(entry, "round", said->number)
+        && (after == NGX_VOICE_AFTER_LISTEN
+            || cJSON_AddNumberToObject(entry, "after", after))
         && cJSON_AddItemToObject(entry, "arguments",
                 cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(action,
                                                      "arguments"), 1))
@@ -371,6 +501,27 @@ ngx_http_voice_resume_action(ngx_pool_t *pool, ngx_voice_said_t *said,
     cJSON_Delete(entry);
 
     return rc;
+}
+
+
+/* what the edge does itself, once the answer was heard, also unaided */
+
+static ngx_voice_after_e
+ngx_http_voice_resume_after(cJSON *action)
+{
+    ngx_str_t  name;
+
+    name = ngx_http_voice_resume_text(action, "name");
+
+    if (ngx_http_voice_offer_is(&name, &ngx_http_voice_offer_end)) {
+        return NGX_VOICE_AFTER_HANGUP;
+    }
+
+    if (ngx_http_voice_offer_is(&name, &ngx_http_voice_offer_transfer)) {
+        return NGX_VOICE_AFTER_DIAL;
+    }
+
+    return NGX_VOICE_AFTER_LISTEN;
 }
 
 
@@ -490,7 +641,7 @@ ngx_http_voice_resume_rest(ngx_http_voice_hook_t *hook,
         if (past->said[i].role == NGX_VOICE_ROLE_USER) {
             begun = 1;
 
-        } else {
+        } else if (past->said[i].role == NGX_VOICE_ROLE_ASSISTANT) {
             whole = &past->said[i].text;
         }
     }

@@ -383,6 +383,14 @@ ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
 
     hook = pace->hook;
 
+    if (pace->lookup) {
+
+        /* its clock is longer than ours: it would answer somebody else */
+
+        ngx_voice_crm_drop(pace->lookup);
+        pace->lookup = NULL;
+    }
+
     if (hook->over) {
         ngx_http_voice_hook_speaker(hook);
         pace->reply.next = NGX_HTTP_VOICE_NEXT_HANGUP;

@@ -749,12 +749,21 @@ ngx_http_voice_talk_busy(ngx_http_voice_pace_t *pace)
 ngx_int_t
 ngx_http_voice_talk_aside(ngx_http_voice_pace_t *pace)
 {
+    ngx_uint_t              turn;
     ngx_http_voice_hook_t  *hook;
 
     hook = pace->hook;
     hook->state = "aside";
 
-    if (hook->view.answering) {
+    turn = hook->view.turn;
+
+    if (hook->step.kind == NGX_VOICE_STEP_REST && hook->step.turn > turn) {
+
+        /* the call has come farther than is known here */
+
+        turn = hook->step.turn;
+
+    } else if (hook->view.answering) {
         pace->reply.next = NGX_HTTP_VOICE_NEXT_CONTINUE;
         pace->reply.turn = hook->view.turn;
         pace->reply.step = hook->view.rest;
@@ -763,7 +772,7 @@ ngx_http_voice_talk_aside(ngx_http_voice_pace_t *pace)
     }
 
     pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
-    pace->reply.turn = hook->view.turn + 1;
+    pace->reply.turn = turn + 1;
     pace->reply.step = 0;
 
     if (hook->route == NGX_HTTP_VOICE_FALLBACK
