@@ -392,6 +392,7 @@ $line = $a->line;
 $next = $line->open(%who);
 $r = $line->post($next, SpeechResult => 'tell me', %who);
 $rest = Voice::Scene::Line::redirect($r);
+$a->model->wait_for('held', 1);
 
 my $there = $b->line(sid => $line->sid);
 
