@@ -65,6 +65,21 @@ subtest 'numbers' => sub {
     is join(' ', @$n{qw(flow timezone country language user provider)}),
         'sales Europe/Berlin DE de-DE 3 2', 'in all it says, the rest follows';
 
+    # what is said of all numbers that nobody else has a word for
+
+    my %default = (otherwise => { organization => $yachts, flow => 'sales' });
+
+    $n = number('+15005550099', \%default);
+    is $n->{organization}, $yachts, 'the default of the configuration';
+    is "$n->{flow} $n->{source}", 'sales configuration', 'and its flow';
+    $n = number('+15005550009', \%default);
+    is $n->{organization}, $bikes, 'which takes nothing from voice.numbers';
+    is $n->{flow}, 'general', 'nor from their flow';
+    is number('+15005550019', { otherwise => { organization => $bikes } })
+        ->{organization}, $yachts, 'nor from the CRM';
+    is number('+15005550099', { otherwise => 'nonsense' })->{organization},
+        undef, 'and is an object or nothing';
+
     is number('+15005550009', { organization => 77 })->{error}{code},
         'unknown_organization', 'an organization that there is not';
     is number('+15005550009', { timezone => 'Mars/North' })->{timezone},
