@@ -48,8 +48,6 @@ static ngx_int_t ngx_http_voice_audio_serve(ngx_http_voice_audio_ctx_t *ctx);
 static ngx_int_t ngx_http_voice_audio_lookup(ngx_http_voice_audio_ctx_t *ctx);
 static void ngx_http_voice_audio_words(void *data, ngx_voice_crm_rc_e rc,
     ngx_str_t *value);
-static ngx_str_t ngx_http_voice_audio_string(cJSON *object,
-    const char *name);
 static void ngx_http_voice_audio_event(ngx_event_t *ev);
 static void ngx_http_voice_audio_again(ngx_http_voice_audio_ctx_t *ctx);
 static void ngx_http_voice_audio_timeout(ngx_event_t *ev);
@@ -344,11 +342,11 @@ ngx_http_voice_audio_words(void *data, ngx_voice_crm_rc_e rc,
     root = (rc == NGX_VOICE_CRM_OK)
            ? cJSON_ParseWithLength((char *) value->data, value->len) : NULL;
 
-    text = ngx_http_voice_audio_string(root, "text");
-    profile.voice = ngx_http_voice_audio_string(root, "voice");
-    profile.model = ngx_http_voice_audio_string(root, "model");
-    profile.format = ngx_http_voice_audio_string(root, "format");
-    profile.settings = ngx_http_voice_audio_string(root, "settings");
+    text = ngx_voice_json_text(root, "text");
+    profile.voice = ngx_voice_json_text(root, "voice");
+    profile.model = ngx_voice_json_text(root, "model");
+    profile.format = ngx_voice_json_text(root, "format");
+    profile.settings = ngx_voice_json_text(root, "settings");
 
     if (text.len && profile.voice.len) {
 
@@ -365,21 +363,6 @@ ngx_http_voice_audio_words(void *data, ngx_voice_crm_rc_e rc,
     cJSON_Delete(root);
 
     ngx_http_voice_audio_again(ctx);
-}
-
-
-static ngx_str_t
-ngx_http_voice_audio_string(cJSON *object, const char *name)
-{
-    ngx_str_t    text;
-    const char  *s;
-
-    s = ngx_voice_json_string(object, name);
-
-    text.data = (u_char *) s;
-    text.len = s ? ngx_strlen(s) : 0;
-
-    return text;
 }
 
 

@@ -61,7 +61,6 @@ static ngx_int_t ngx_http_voice_resume_spoken(ngx_pool_t *pool,
 static ngx_int_t ngx_http_voice_resume_piece(void *data, ngx_str_t *text);
 static ngx_uint_t ngx_http_voice_resume_number(cJSON *object,
     const char *name);
-static ngx_str_t ngx_http_voice_resume_text(cJSON *object, const char *name);
 
 
 typedef struct {
@@ -196,7 +195,7 @@ ngx_http_voice_resume_behind(ngx_http_voice_hook_t *hook, cJSON *steps)
 
     cJSON_ArrayForEach(item, steps) {
 
-        name = ngx_http_voice_resume_text(item, "route");
+        name = ngx_voice_json_text(item, "route");
         route = ngx_http_voice_hook_route(&name);
         n = ngx_http_voice_resume_number(item, "step");
 
@@ -380,7 +379,7 @@ ngx_http_voice_resume_history(ngx_pool_t *pool, ngx_voice_past_t *past,
         said->role = (ngx_strcmp(role, "user") == 0)
                      ? NGX_VOICE_ROLE_USER : NGX_VOICE_ROLE_ASSISTANT;
         said->turn = turn;
-        said->text = ngx_http_voice_resume_text(item, "text");
+        said->text = ngx_voice_json_text(item, "text");
     }
 
     return ngx_http_voice_resume_actions(pool, past, actions, &done,
@@ -456,7 +455,7 @@ ngx_http_voice_resume_action(ngx_pool_t *pool, ngx_voice_past_t *past,
         past->after = after;
     }
 
-    name = ngx_http_voice_resume_text(action, "name");
+    name = ngx_voice_json_text(action, "name");
     entry = cJSON_CreateObject();
 
     if (entry
@@ -511,7 +510,7 @@ ngx_http_voice_resume_after(cJSON *action)
 {
     ngx_str_t  name;
 
-    name = ngx_http_voice_resume_text(action, "name");
+    name = ngx_voice_json_text(action, "name");
 
     if (ngx_http_voice_offer_is(&name, &ngx_http_voice_offer_end)) {
         return NGX_VOICE_AFTER_HANGUP;
@@ -534,7 +533,7 @@ ngx_http_voice_resume_action_turn(cJSON *action)
     ngx_int_t   turn;
     ngx_str_t   key;
 
-    key = ngx_http_voice_resume_text(action, "key");
+    key = ngx_voice_json_text(action, "key");
 
     last = key.data + key.len;
     p = ngx_strlchr(key.data, last, '/');
@@ -569,7 +568,7 @@ ngx_http_voice_resume_steps(ngx_pool_t *pool, ngx_voice_past_t *past,
 
     cJSON_ArrayForEach(item, steps) {
 
-        name = ngx_http_voice_resume_text(item, "route");
+        name = ngx_voice_json_text(item, "route");
         route = ngx_http_voice_hook_route(&name);
 
         if (route == NGX_HTTP_VOICE_ROUTES
@@ -584,7 +583,7 @@ ngx_http_voice_resume_steps(ngx_pool_t *pool, ngx_voice_past_t *past,
         step->key.kind = ngx_http_voice_routes[route].kind;
         step->key.turn = ngx_http_voice_resume_number(item, "turn");
         step->key.step = ngx_http_voice_resume_number(item, "step");
-        step->twiml = ngx_http_voice_resume_text(item, "twiml");
+        step->twiml = ngx_voice_json_text(item, "twiml");
 
         if (route == NGX_HTTP_VOICE_CONTINUE
             && step->key.turn == past->turn
@@ -741,7 +740,7 @@ ngx_http_voice_resume_spoken(ngx_pool_t *pool, ngx_voice_past_t *past,
 
     cJSON_ArrayForEach(item, steps) {
         state = cJSON_GetObjectItemCaseSensitive(item, "state");
-        size += ngx_http_voice_resume_text(state, "said").len + 1;
+        size += ngx_voice_json_text(state, "said").len + 1;
     }
 
     p = ngx_pnalloc(pool, size + 1);
@@ -758,7 +757,7 @@ ngx_http_voice_resume_spoken(ngx_pool_t *pool, ngx_voice_past_t *past,
         }
 
         state = cJSON_GetObjectItemCaseSensitive(item, "state");
-        said = ngx_http_voice_resume_text(state, "said");
+        said = ngx_voice_json_text(state, "said");
 
         if (said.len) {
 
@@ -788,19 +787,4 @@ ngx_http_voice_resume_number(cJSON *object, const char *name)
     item = cJSON_GetObjectItemCaseSensitive(object, name);
 
     return (cJSON_IsNumber(item) && item->valueint > 0) ? item->valueint : 0;
-}
-
-
-static ngx_str_t
-ngx_http_voice_resume_text(cJSON *object, const char *name)
-{
-    ngx_str_t    text;
-    const char  *s;
-
-    s = ngx_voice_json_string(object, name);
-
-    text.data = (u_char *) s;
-    text.len = s ? ngx_strlen(s) : 0;
-
-    return text;
 }

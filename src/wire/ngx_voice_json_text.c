@@ -59,3 +59,18 @@ ngx_voice_json_string(cJSON *object, const char *name)
 
     return cJSON_IsString(item) ? item->valuestring : NULL;
 }
+
+
+ngx_str_t
+ngx_voice_json_text(cJSON *object, const char *name)
+{
+    ngx_str_t    text;
+    const char  *s;
+
+    s = ngx_voice_json_string(object, name);
+
+    text.data = (u_char *) s;
+    text.len = s ? ngx_strlen(s) : 0;
+
+    return text;
+}

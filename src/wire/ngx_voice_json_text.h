@@ -21,8 +21,9 @@
  */
 cJSON *ngx_voice_json_add(cJSON *object, const char *name, ngx_str_t *value);
 
-/* the member if it is a string, else NULL; it is the tree's */
+/* the member if it is a string, else NULL or empty; it is the tree's */
 const char *ngx_voice_json_string(cJSON *object, const char *name);
+ngx_str_t ngx_voice_json_text(cJSON *object, const char *name);
 
 
 #endif /* _NGX_VOICE_JSON_TEXT_H_INCLUDED_ */
