@@ -73,6 +73,10 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
         vmcf->zone->max_calls = vmcf->max_calls;
     }
 
+    if (vmcf->price) {
+        ngx_http_voice_price_init(vmcf->price);
+    }
+
     if (ngx_http_voice_check_database(cf, vmcf) != NGX_OK
         || ngx_http_voice_check_connections(cf, vmcf) != NGX_OK
         || ngx_http_voice_check_routes(cf, vmcf) != NGX_OK)
@@ -108,6 +112,7 @@ ngx_http_voice_conf_check(ngx_conf_t *cf)
         conf->flows = &vmcf->flows;
         conf->redact = vmcf->redact;
         conf->crm = vmcf->crm;
+        conf->price = vmcf->price;
 
         if (!place[i].webhook && !place[i].audio) {
             continue;

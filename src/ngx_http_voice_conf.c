@@ -46,6 +46,7 @@ ngx_http_voice_create_main_conf(ngx_conf_t *cf)
      *     vmcf->node = { 0, NULL };
      *     vmcf->spool = NULL;
      *     vmcf->jobs = NULL;
+     *     vmcf->price = NULL;
      *     vmcf->signature_off = 0;
      */
 

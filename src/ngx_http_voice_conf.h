@@ -26,6 +26,7 @@ typedef struct {
     ngx_http_voice_warm_conf_t      warm;
     ngx_http_voice_job_conf_t       job;
     ngx_http_voice_jobs_t          *jobs;     /* this worker's, or NULL */
+    ngx_http_voice_price_t         *price;    /* NULL: nothing has one */
     unsigned                        signature_off:1;
 } ngx_http_voice_main_conf_t;
 
@@ -83,6 +84,7 @@ char *ngx_http_voice_database(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_voice_node(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_jobs(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_voice_price(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_voice_peer_here(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_voice_number(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -104,6 +106,9 @@ ngx_int_t ngx_http_voice_file_first_line(ngx_conf_t *cf, ngx_str_t *name,
 /* whether an argument is "name=" with a value, which then is in value */
 ngx_uint_t ngx_http_voice_conf_option(ngx_str_t *arg, const char *name,
     ngx_str_t *value);
+
+/* when all are read: what has no price costs nothing */
+void ngx_http_voice_price_init(ngx_http_voice_price_t *price);
 
 /* a number of requests at the same time, from 1; or NGX_ERROR */
 ngx_int_t ngx_http_voice_conf_limit(ngx_str_t *value, ngx_uint_t *limit);

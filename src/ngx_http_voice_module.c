@@ -105,6 +105,13 @@ static ngx_command_t  ngx_http_voice_commands[] = {
       0,
       NULL },
 
+    { ngx_string("voice_price"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE23,
+      ngx_http_voice_price,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("voice_peer"),
       NGX_HTTP_VOICE_ANY_CONF|NGX_CONF_TAKE1,
       ngx_http_voice_peer_here,

@@ -212,6 +212,31 @@ $edge->good_conf('voice_jobs',
                  http(%database, voice_jobs => 'on concurrency=4 interval=5s'));
 $edge->good_conf('voice_jobs without a database', http(voice_jobs => 'off'));
 
+# voice_price
+
+refused(qr/"voice_price" directive is not allowed here/,
+        server(voice_price => 'call.minute 1'));
+refused(qr/invalid number of arguments in "voice_price" directive/,
+        http(voice_price => 'call.minute'));
+refused(qr/unknown unit "call\.hour"/, http(voice_price => 'call.hour 1'));
+refused(qr/the price of "call\.minute" is duplicate/,
+        http(voice_price => ['call.minute 1', 'call.minute 2']));
+
+for my $bad (qw(-1 . 1. .5 1.2.3 1e3 0x1 1234567890 0.0000000001 $1)) {
+    refused(qr/invalid amount "\Q$bad\E", it is a decimal number/,
+            http(voice_price => "call.minute $bad"));
+}
+
+for my $bad (qw(per=0 per=k per=1g per=x each=1 per= per=-1)) {
+    refused(qr/invalid parameter "\Q$bad\E"/,
+            http(voice_price => "call.minute 1 $bad"));
+}
+
+$edge->good_conf('voice_price', http(voice_price => [
+    'model.input_token 0.15 per=1m', 'model.output_token 0.6 per=1000k',
+    'speech.character 30 per=1000000', 'transcription.second 0.0001',
+    'call.minute 0']));
+
 # files of one line: keys, tokens, secrets
 
 $edge->write_file('empty', '');

@@ -421,6 +421,70 @@ is scalar(map { @{ $_->model->requests } } $scene, $other), 20,
 $other->edge->stop;
 
 
+# --- what it costs ---------------------------------------------------------
+
+$other = node('c', http_directives => {
+    voice_jobs => 'off',
+    voice_price => ['model.input_token 10 per=1k', 'model.output_token 0.1',
+                    'speech.character 1000 per=1m', 'call.minute 2',
+                    'transcription.second 0.5'],
+});
+
+sub cost {
+    my ($sid) = @_;
+
+    my $over = wait_row("select * from voice.calls where sid = ? and ended_at "
+        . 'is not null', $sid);
+    my $turns = $owner->selectall_arrayref('select * from voice.turns where '
+        . 'call_sid = ? and turn > 0 and said is not null order by turn',
+        { Slice => {} }, $sid);
+
+    return ($over->{cost}, map { +{ %$_, %{ decode_json($_->{usage}) } } }
+                           @$turns);
+}
+
+sub tokens {
+    my ($turn) = @_;
+
+    return $turn->{prompt_tokens} / 100 + $turn->{completion_tokens} / 10;
+}
+
+for my $time (1, 2) {
+    my $paid = $other->call('', to => $number, lines => ['hello',
+                                                         { hangup => 1 }]);
+    my ($total, $turn) = cost($paid->sid);
+    my $characters = $time == 1
+        ? length('Hello!' . 'It is good to hear you. How can I help?') : 0;
+
+    ok $turn->{prompt_tokens} && $turn->{completion_tokens}, 'a turn';
+    is 0 + $turn->{cost}, tokens($turn) + $characters / 1000,
+        $time == 1 ? 'costs its tokens and its characters'
+                   : 'whose words were spoken before costs its tokens';
+    is 0 + $total, $turn->{cost} + 2, 'the call a minute more';
+    is 0 + row('select * from calls where unique_id = ?',
+               $paid->sid)->{cost}, 0 + $total, 'and the CRM knows';
+}
+
+$other->edge->reconfigure(flow => { listen => { mode => 'whisper' } });
+ok $other->edge->reload, 'callers are recorded';
+
+my $recorded = $other->call('', to => $number, lines => ['hello',
+                                                         { hangup => 1 }]);
+my ($total, $turn) = cost($recorded->sid);
+
+cmp_ok $total, '>', $turn->{cost} + 2, 'the seconds of a transcription';
+is 0 + row('select cost from voice.turns where call_sid = ? and turn = 1',
+           $recorded->sid)->{cost}, tokens($turn), 'are the call\'s, not a turn\'s';
+
+$sid = $scene->call('', to => $number,
+                    lines => ['hello', { hangup => 1 }])->sid;
+($total, $turn) = cost($sid);
+is $total, undef, 'without prices a call has no cost';
+is $turn->{cost}, undef, 'nor a turn';
+
+$other->edge->stop;
+
+
 # --- off, and the database away --------------------------------------------
 
 $scene->edge->reconfigure(http_directives => {

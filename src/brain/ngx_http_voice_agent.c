@@ -149,6 +149,20 @@ ngx_http_voice_agent_speak(ngx_http_voice_agent_t *agent, ngx_str_t *text,
 }
 
 
+void
+ngx_http_voice_agent_bill(ngx_http_voice_agent_t *agent, ngx_str_t *sid,
+    double amount)
+{
+    uint64_t  billionths;
+
+    billionths = amount * NGX_VOICE_BILLIONTHS + 0.5;
+
+    if (billionths) {
+        ngx_voice_call_cost(agent->zone, sid, billionths);
+    }
+}
+
+
 ngx_int_t
 ngx_http_voice_agent_redact(ngx_http_voice_agent_t *agent, ngx_str_t *text,
     ngx_pool_t *pool, ngx_log_t *log)

@@ -35,6 +35,17 @@ typedef struct {
 } ngx_http_voice_context_t;
 
 
+/* what one of each costs, in the money of who pays */
+
+typedef struct {
+    double                   input_token;
+    double                   output_token;
+    double                   character;  /* of speech */
+    double                   second;     /* of a transcription */
+    double                   minute;     /* of a call, each that began */
+} ngx_http_voice_price_t;
+
+
 /*
  * Who answers: a flow, and where its words and its voice come from.  Lives in
  * a request or a turn; everything it points to is configuration.
@@ -48,6 +59,7 @@ typedef struct {
     ngx_array_t             *models;    /* of ngx_http_voice_model_t */
     ngx_voice_redact_t      *redact;    /* NULL: nothing is masked */
     ngx_voice_crm_t         *crm;       /* NULL: no database */
+    ngx_http_voice_price_t  *price;     /* NULL: nothing has one */
     ngx_http_voice_context_t  *context; /* NULL: nothing is known */
     ngx_str_t                given;     /* the number's words, JSON */
     ngx_http_voice_speech_t  speech;    /* uri.len is 0: <Say> only */
@@ -98,6 +110,10 @@ ngx_uint_t ngx_http_voice_agent_same(ngx_http_voice_agent_t *a,
  */
 ngx_voice_speech_e ngx_http_voice_agent_speak(ngx_http_voice_agent_t *agent,
     ngx_str_t *text, u_char digest[NGX_VOICE_DIGEST], ngx_str_t *sid);
+
+/* the call has cost so much more */
+void ngx_http_voice_agent_bill(ngx_http_voice_agent_t *agent, ngx_str_t *sid,
+    double amount);
 
 /*
  * Masks what nobody else is to see: the text is then a copy.  Without memory

@@ -15,6 +15,10 @@
 #include "../call/ngx_voice_wait.h"
 
 
+/* bytes of a second (Twilio, "Recordings": WAV of 16 bits, 8 kHz, mono) */
+#define NGX_HTTP_VOICE_LISTEN_SECOND  16000
+
+
 typedef struct {
     ngx_pool_t                   *pool;
     ngx_log_t                    *log;
@@ -144,6 +148,13 @@ ngx_http_voice_listen_fetched(void *data,
     }
 
     spent = ngx_current_msec - listen->started;
+
+    if (agent->price) {
+        ngx_http_voice_agent_bill(agent, &listen->sid,
+                                  agent->price->second
+                                  * recording->audio.len
+                                  / NGX_HTTP_VOICE_LISTEN_SECOND);
+    }
 
     ngx_memzero(&transcribe, sizeof(ngx_http_voice_transcribe_t));
 

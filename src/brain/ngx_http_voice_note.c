@@ -41,6 +41,7 @@ static ngx_int_t ngx_http_voice_note_answer(cJSON *note,
     ngx_http_voice_note_answer_t *answer);
 static ngx_int_t ngx_http_voice_note_number(cJSON *object, const char *name,
     ngx_int_t value);
+static ngx_int_t ngx_http_voice_note_cost(cJSON *note, double cost);
 static void ngx_http_voice_note_ended(void *data, ngx_voice_crm_rc_e rc,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_voice_note_decided(cJSON *call);
@@ -142,7 +143,9 @@ ngx_http_voice_note_said(ngx_http_voice_agent_t *agent,
           && ((words->len == 0 && !(answer && answer->estimated))
               || ngx_voice_json_add(note, "said", words))
           && (answer == NULL
-              || ngx_http_voice_note_answer(note, answer) == NGX_OK))
+              || ngx_http_voice_note_answer(note, answer) == NGX_OK)
+          && (answer == NULL || answer->estimated || agent->price == NULL
+              || ngx_http_voice_note_cost(note, answer->cost) == NGX_OK))
          ? NGX_OK : NGX_ERROR;
 
     ngx_http_voice_note_send(agent->crm, note, rc);
@@ -267,7 +270,7 @@ ngx_http_voice_note_utterance(ngx_http_voice_agent_t *agent, ngx_str_t *sid,
 
 void
 ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
-    ngx_str_t *status, ngx_str_t *duration, ngx_uint_t known)
+    ngx_str_t *status, ngx_str_t *duration, double cost, ngx_uint_t known)
 {
     cJSON                  *note;
     ngx_int_t               rc, seconds;
@@ -286,7 +289,9 @@ ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
           && ngx_http_voice_note_at(note, "ended_at") == NGX_OK
           && (seconds == NGX_ERROR
               || ngx_http_voice_note_number(note, "duration", seconds)
-                 == NGX_OK))
+                 == NGX_OK)
+          && (cost < 0
+              || ngx_http_voice_note_cost(note, cost) == NGX_OK))
          ? NGX_OK : NGX_ERROR;
 
     if (known || rc != NGX_OK) {
@@ -594,6 +599,21 @@ ngx_http_voice_note_number(cJSON *object, const char *name, ngx_int_t value)
     }
 
     return cJSON_AddNumberToObject(object, name, value) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* without the digits of binary fractions */
+
+static ngx_int_t
+ngx_http_voice_note_cost(cJSON *note, double cost)
+{
+    uint64_t  billionths;
+
+    billionths = cost * NGX_VOICE_BILLIONTHS + 0.5;
+
+    return cJSON_AddNumberToObject(note, "cost",
+                                   billionths / NGX_VOICE_BILLIONTHS)
+           ? NGX_OK : NGX_ERROR;
 }
 
 

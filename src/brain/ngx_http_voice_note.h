@@ -28,6 +28,7 @@ typedef struct {
     ngx_int_t                prompt_tokens;
     ngx_int_t                completion_tokens;
     ngx_uint_t               pieces;
+    double                   cost;      /* where things have a price */
     ngx_uint_t               failed;    /* flag */
     ngx_uint_t               estimated; /* flag: how much was heard */
 } ngx_http_voice_note_answer_t;
@@ -63,12 +64,13 @@ void ngx_http_voice_note_utterance(ngx_http_voice_agent_t *agent,
     ngx_str_t *sid, u_char digest[NGX_VOICE_DIGEST], ngx_str_t *text);
 
 /*
- * The call is over: Twilio's final status and, if they came, seconds.  Of a
+ * The call is over: Twilio's final status and, if they came, seconds; cost is
+ * negative if nobody knows it.  Of a
  * call that was not known here the database is asked first: what is no call of
  * ours makes no record.
  */
 void ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
-    ngx_str_t *status, ngx_str_t *duration, ngx_uint_t known);
+    ngx_str_t *status, ngx_str_t *duration, double cost, ngx_uint_t known);
 
 /*
  * What the call was about, once: members of summary are "summary" and maybe

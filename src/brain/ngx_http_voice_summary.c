@@ -87,7 +87,7 @@ static void ngx_http_voice_summary_facts(ngx_http_voice_summary_t *summary);
 static u_char *ngx_http_voice_summary_names(u_char *p, u_char *last,
     cJSON *actions);
 static void ngx_http_voice_summary_end(ngx_http_voice_summary_t *summary,
-    cJSON *root, const char *by);
+    cJSON *root, ngx_http_voice_chat_t *chat);
 
 
 static ngx_str_t  ngx_http_voice_summary_task = ngx_string(
@@ -592,9 +592,8 @@ ngx_http_voice_summary_written(void *data, ngx_http_voice_chat_t *chat,
 {
     ngx_http_voice_summary_t *summary = data;
 
-    u_char      reason[NGX_VOICE_SCHEMA_REASON];
-    cJSON      *root;
-    ngx_str_t  *model;
+    u_char   reason[NGX_VOICE_SCHEMA_REASON];
+    cJSON   *root;
 
     summary->chat = NULL;
 
@@ -629,9 +628,7 @@ ngx_http_voice_summary_written(void *data, ngx_http_voice_chat_t *chat,
         cJSON_DeleteItemFromObjectCaseSensitive(root, "lead");
     }
 
-    model = ngx_http_voice_prompt_model(&summary->agent, chat->model);
-
-    ngx_http_voice_summary_end(summary, root, (char *) model->data);
+    ngx_http_voice_summary_end(summary, root, chat);
 }
 
 
@@ -734,11 +731,11 @@ ngx_http_voice_summary_names(u_char *p, u_char *last, cJSON *actions)
 }
 
 
-/* takes root; by is the model's name, NULL: nobody's */
+/* takes root; chat is NULL where no model has written it */
 
 static void
 ngx_http_voice_summary_end(ngx_http_voice_summary_t *summary, cJSON *root,
-    const char *by)
+    ngx_http_voice_chat_t *chat)
 {
     cJSON                 *result;
     ngx_http_voice_job_t  *job;
@@ -751,8 +748,13 @@ ngx_http_voice_summary_end(ngx_http_voice_summary_t *summary, cJSON *root,
 
     result = cJSON_CreateObject();
 
-    if (result && by) {
-        (void) cJSON_AddStringToObject(result, "model", by);
+    if (result && chat) {
+        (void) ngx_voice_json_add(result, "model",
+                   ngx_http_voice_prompt_model(&summary->agent, chat->model));
+        (void) cJSON_AddNumberToObject(result, "prompt_tokens",
+                                       ngx_max(chat->prompt_tokens, 0));
+        (void) cJSON_AddNumberToObject(result, "completion_tokens",
+                                       ngx_max(chat->completion_tokens, 0));
     }
 
     ngx_http_voice_job_done(job, result);

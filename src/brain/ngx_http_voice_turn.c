@@ -81,6 +81,9 @@ static void ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
     const char *cause);
 static void ngx_http_voice_turn_note(ngx_http_voice_turn_t *turn,
     ngx_http_voice_chat_t *chat);
+static void ngx_http_voice_turn_bill(ngx_http_voice_turn_t *turn,
+    double amount);
+static size_t ngx_http_voice_turn_characters(ngx_str_t *text);
 static void ngx_http_voice_turn_lost(void *data);
 static void ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn,
     ngx_uint_t ok);
@@ -456,7 +459,11 @@ ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
 {
     u_char                        digest[NGX_VOICE_DIGEST];
     ngx_int_t                     rc;
+    ngx_voice_speech_e            state;
+    ngx_http_voice_price_t       *price;
     ngx_http_voice_turn_piece_t  *piece;
+
+    price = turn->agent.price;
 
     while (turn->pieces) {
         piece = turn->pieces;
@@ -468,8 +475,13 @@ ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
 
         /* first the sound, so that who reads the answer finds it under way */
 
-        (void) ngx_http_voice_agent_speak(&turn->agent, &piece->text, digest,
-                                          &turn->sid);
+        state = ngx_http_voice_agent_speak(&turn->agent, &piece->text, digest,
+                                           &turn->sid);
+
+        if (price && state == NGX_VOICE_SPEECH_FILLING) {
+            ngx_http_voice_turn_bill(turn, price->character
+                             * ngx_http_voice_turn_characters(&piece->text));
+        }
 
         rc = ngx_voice_answer_add(turn->agent.zone, &turn->sid, turn->turn,
                                   digest, &piece->text, turn->log);
@@ -650,9 +662,11 @@ static void
 ngx_http_voice_turn_note(ngx_http_voice_turn_t *turn,
     ngx_http_voice_chat_t *chat)
 {
+    ngx_http_voice_price_t        *price;
     ngx_http_voice_note_answer_t  *note;
 
     note = &turn->note;
+    price = turn->agent.price;
 
     note->model = *ngx_http_voice_prompt_model(&turn->agent, chat->model);
 
@@ -669,6 +683,37 @@ ngx_http_voice_turn_note(ngx_http_voice_turn_t *turn,
     if (chat->completion_tokens > 0) {
         note->completion_tokens += chat->completion_tokens;
     }
+
+    if (price) {
+        ngx_http_voice_turn_bill(turn,
+                   price->input_token * ngx_max(chat->prompt_tokens, 0)
+                   + price->output_token
+                     * ngx_max(chat->completion_tokens, 0));
+    }
+}
+
+
+static void
+ngx_http_voice_turn_bill(ngx_http_voice_turn_t *turn, double amount)
+{
+    turn->note.cost += amount;
+
+    ngx_http_voice_agent_bill(&turn->agent, &turn->sid, amount);
+}
+
+
+static size_t
+ngx_http_voice_turn_characters(ngx_str_t *text)
+{
+    size_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < text->len; i++) {
+        n += (text->data[i] & 0xc0) != 0x80;
+    }
+
+    return n;
 }
 
 

@@ -426,6 +426,23 @@ ngx_voice_call_consent(ngx_voice_zone_t *zone, ngx_str_t *sid)
 }
 
 
+void
+ngx_voice_call_cost(ngx_voice_zone_t *zone, ngx_str_t *sid, uint64_t cost)
+{
+    ngx_voice_call_node_t  *call;
+
+    ngx_voice_zone_lock(zone);
+
+    call = ngx_voice_call_find(zone, sid);
+
+    if (call) {
+        call->view.cost += cost;
+    }
+
+    ngx_voice_zone_unlock(zone);
+}
+
+
 ngx_int_t
 ngx_voice_call_evict(ngx_voice_zone_t *zone)
 {

@@ -31,6 +31,7 @@
 #define NGX_VOICE_TIMEZONE_LEN   64
 #define NGX_VOICE_COUNTRY_LEN    8
 #define NGX_VOICE_PIECES         24
+#define NGX_VOICE_BILLIONTHS     1000000000.0
 
 
 typedef enum {
@@ -122,6 +123,7 @@ typedef struct {
     ngx_voice_known_e      known;     /* who calls */
 
     time_t                 started;
+    uint64_t               cost;      /* so far, in billionths */
     ngx_uint_t             turn;      /* the last that began */
     ngx_uint_t             failures;  /* failed turns in a row */
     ngx_uint_t             fillers;   /* spoken so far */
@@ -273,6 +275,10 @@ ngx_uint_t ngx_voice_call_misheard(ngx_voice_zone_t *zone, ngx_str_t *sid,
 
 /* the flow's consent line was said */
 void ngx_voice_call_consent(ngx_voice_zone_t *zone, ngx_str_t *sid);
+
+/* it has cost so much more, in billionths */
+void ngx_voice_call_cost(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    uint64_t cost);
 
 /* the call goes on with another flow */
 void ngx_voice_call_route(ngx_voice_zone_t *zone, ngx_str_t *sid,

@@ -132,6 +132,7 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     agent->models = conf->models;
     agent->redact = conf->redact;
     agent->crm = conf->crm;
+    agent->price = conf->price;
     agent->context = NULL;
     agent->given = number->given;
     agent->first_token_timeout = conf->first_token_timeout;

@@ -44,6 +44,7 @@ typedef struct {
     ngx_array_t                 *numbers;   /* of ngx_http_voice_number_t */
     ngx_voice_redact_t          *redact;    /* NULL: nothing is masked */
     ngx_voice_crm_t             *crm;       /* NULL: no database */
+    ngx_http_voice_price_t      *price;     /* NULL: nothing has one */
     ngx_str_t                    peer;      /* prefix of other nodes */
 
     ngx_str_t                    scheme;    /* of voice_public_url */

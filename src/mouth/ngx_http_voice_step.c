@@ -30,6 +30,7 @@ static ngx_int_t ngx_http_voice_step_where(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_step_here(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace);
 static void ngx_http_voice_step_over(ngx_http_voice_hook_t *hook);
+static double ngx_http_voice_step_cost(ngx_http_voice_hook_t *hook);
 
 
 ngx_int_t
@@ -99,6 +100,7 @@ ngx_http_voice_step_status(ngx_http_voice_hook_t *hook)
 static void
 ngx_http_voice_step_over(ngx_http_voice_hook_t *hook)
 {
+    double      cost;
     ngx_int_t   rc;
     ngx_log_t  *log;
     ngx_str_t   status, duration;
@@ -112,6 +114,8 @@ ngx_http_voice_step_over(ngx_http_voice_hook_t *hook)
         ngx_http_voice_hook_speaker(hook);
         ngx_http_voice_heard_last(hook);
     }
+
+    cost = ngx_http_voice_step_cost(hook);
 
     rc = ngx_voice_call_end(hook->conf->zone, &hook->call.sid, log);
 
@@ -128,7 +132,39 @@ ngx_http_voice_step_over(ngx_http_voice_hook_t *hook)
     duration = ngx_http_voice_hook_param(hook, "CallDuration");
 
     ngx_http_voice_note_end(hook->conf->crm, &hook->call.sid, &status,
-                            &duration, rc == NGX_OK);
+                            &duration, cost, rc == NGX_OK);
+}
+
+
+/* what the call has cost here, with its minutes; negative: it is not known */
+
+static double
+ngx_http_voice_step_cost(ngx_http_voice_hook_t *hook)
+{
+    time_t                   seconds;
+    ngx_str_t                duration;
+    ngx_voice_call_view_t    view;
+    ngx_http_voice_price_t  *price;
+
+    price = hook->conf->price;
+
+    if (price == NULL
+        || ngx_voice_call_look(hook->conf->zone, &hook->call.sid, &view)
+           != NGX_OK)
+    {
+        return -1;
+    }
+
+    duration = ngx_http_voice_hook_param(hook, "CallDuration");
+
+    seconds = ngx_atotm(duration.data, duration.len);
+
+    if (seconds == NGX_ERROR) {
+        seconds = ngx_max(ngx_time() - view.started, 1);
+    }
+
+    return view.cost / NGX_VOICE_BILLIONTHS
+           + (seconds + 59) / 60 * price->minute;
 }
 
 
