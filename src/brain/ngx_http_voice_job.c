@@ -329,9 +329,8 @@ ngx_http_voice_job_start(ngx_http_voice_jobs_t *jobs, cJSON *root)
 static ngx_int_t
 ngx_http_voice_job_read(ngx_http_voice_job_t *job)
 {
-    cJSON       *id, *attempt;
-    u_char      *p;
-    const char  *sid;
+    cJSON   *id, *attempt;
+    u_char  *p;
 
     id = cJSON_GetObjectItemCaseSensitive(job->root, "id");
     attempt = cJSON_GetObjectItemCaseSensitive(job->root, "attempt");
@@ -353,17 +352,12 @@ ngx_http_voice_job_read(ngx_http_voice_job_t *job)
                                                               "last"));
     job->payload = cJSON_GetObjectItemCaseSensitive(job->root, "payload");
 
-    sid = ngx_voice_json_string(job->root, "call");
+    job->sid = ngx_voice_json_text(job->root, "call");
 
-    if (sid) {
-        job->sid.data = (u_char *) sid;
-        job->sid.len = ngx_strlen(sid);
+    /* it goes into log lines and to providers */
 
-        /* it goes into log lines and to providers */
-
-        if (!ngx_http_voice_twilio_sid(&job->sid, "CA")) {
-            ngx_str_null(&job->sid);
-        }
+    if (!ngx_http_voice_twilio_sid(&job->sid, "CA")) {
+        ngx_str_null(&job->sid);
     }
 
     return NGX_OK;
@@ -575,24 +569,12 @@ static void
 ngx_http_voice_job_recording(ngx_http_voice_job_t *job)
 {
     ngx_str_t                account, recording;
-    const char              *text[2];
     ngx_http_voice_agent_t  *agent;
 
     agent = job->agent;
 
-    text[0] = ngx_voice_json_string(job->payload, "account");
-    text[1] = ngx_voice_json_string(job->payload, "recording");
-
-    if (text[0] == NULL || text[1] == NULL) {
-        ngx_http_voice_job_failed(job, "it names no recording", 0, 1);
-        return;
-    }
-
-    account.data = (u_char *) text[0];
-    account.len = ngx_strlen(text[0]);
-
-    recording.data = (u_char *) text[1];
-    recording.len = ngx_strlen(text[1]);
+    account = ngx_voice_json_text(job->payload, "account");
+    recording = ngx_voice_json_text(job->payload, "recording");
 
     if (!ngx_http_voice_twilio_sid(&account, "AC")
         || !ngx_http_voice_twilio_sid(&recording, "RE"))

@@ -268,17 +268,12 @@ ngx_http_voice_summary_look(ngx_http_voice_summary_t *summary)
 
     /* the model, where its name is not the location's, is that of the flow */
 
-    text = ngx_voice_json_string(summary->call, "flow");
+    name = ngx_voice_json_text(summary->call, "flow");
 
-    if (text) {
-        name.data = (u_char *) text;
-        name.len = ngx_strlen(text);
+    flow = ngx_voice_flow_find(summary->agent.flows, &name);
 
-        flow = ngx_voice_flow_find(summary->agent.flows, &name);
-
-        if (flow) {
-            ngx_http_voice_agent_flow(&summary->agent, flow);
-        }
+    if (flow) {
+        ngx_http_voice_agent_flow(&summary->agent, flow);
     }
 
     return ngx_http_voice_summary_transcript(summary);
