@@ -343,6 +343,27 @@ is $job->{state}, 'done', 'and is taken by another one when it has run out';
 is $job->{attempts}, 2, 'at the second attempt';
 
 
+# --- a worker that leaves with a job ---------------------------------------
+
+$model->clear;
+$model->arm({ %summary, fault => { hold => 'header' } });
+$requests = @{ $model->requests };
+$sid = told('+15005550079', 'hello');
+job($sid, "state = 'running'");
+Voice::Edge::wait_for(sub { @{ $model->requests } > $requests });
+
+ok $scene->edge->reload, 'a reload';
+is row('select * from voice.jobs where call_sid = ?', $sid)->{state}, 'running',
+    'does not end a job';
+$model->release;
+$job = done($sid);
+is $job->{state}, 'done', 'which the old worker does to its end';
+is $job->{attempts}, 1, 'and nobody else';
+ok wait_row('select 1 from voice.calls where sid = ? and summary is not null',
+            $sid), 'what it has found out is noted';
+ok $scene->edge->wait_for_old_workers, 'then it leaves';
+
+
 # --- callers come first ----------------------------------------------------
 
 $scene->edge->reconfigure(directives => {
@@ -506,5 +527,14 @@ $pg->stop;
 $pg->start;
 $owner = $pg->connect($name);
 is done($sid)->{state}, 'done', 'a database that was away has its job done';
+
+# a worker that is told to leave at once
+
+$model->arm({ %summary, fault => { hold => 'header' } });
+$requests = @{ $model->requests };
+$sid = told('+15005550079', 'hello');
+job($sid, "state = 'running'");
+Voice::Edge::wait_for(sub { @{ $model->requests } > $requests });
+ok $scene->edge->stop('TERM'), 'a fast shutdown does not wait for jobs';
 
 done_testing();

@@ -64,7 +64,7 @@ static ngx_http_voice_job_kind_t  ngx_http_voice_job_kinds[] = {
 
     { ngx_string("summary"),
       ngx_http_voice_summary_run,
-      ngx_http_voice_summary_stop },
+      ngx_http_voice_summary_late },
 
     { ngx_string("delete_recording"),
       ngx_http_voice_job_recording,
@@ -318,7 +318,7 @@ ngx_http_voice_job_start(ngx_http_voice_jobs_t *jobs, cJSON *root)
         return;
     }
 
-    if (job->kind->stop) {
+    if (job->kind->late) {
         ngx_add_timer(&job->timer, NGX_HTTP_VOICE_JOB_TIMEOUT);
     }
 
@@ -388,9 +388,7 @@ ngx_http_voice_job_timeout(ngx_event_t *ev)
     job = ev->data;
 
     if (job->kind) {
-        job->kind->stop(job);
-
-        ngx_http_voice_job_failed(job, "it took too long", 0, 0);
+        job->kind->late(job);
         return;
     }
 
@@ -482,7 +480,7 @@ ngx_http_voice_job_end(ngx_http_voice_job_t *job, cJSON *outcome)
         ngx_del_timer(&job->timer);
     }
 
-    /* it has ended: there is nothing to be stopped */
+    /* it has ended, and only its report can be late */
 
     job->kind = NULL;
 

@@ -33,14 +33,14 @@ typedef struct ngx_http_voice_job_s   ngx_http_voice_job_t;
 
 /*
  * run begins, and sees to it that _done() or _failed() is called, at once or
- * later; stop, when it takes too long, ends that before.  A kind without stop
- * has a clock of its own.  At the end of the worker the pool is destroyed.
+ * later; late does so at once when it takes too long.  A kind without it has a
+ * clock of its own.  At the end of the worker the pool is destroyed.
  */
 
 typedef struct {
     ngx_str_t                      name;
     void                         (*run)(ngx_http_voice_job_t *job);
-    void                         (*stop)(ngx_http_voice_job_t *job);
+    void                         (*late)(ngx_http_voice_job_t *job);
 } ngx_http_voice_job_kind_t;
 
 

@@ -73,6 +73,7 @@ static u_char *ngx_http_voice_summary_done_line(u_char *p, cJSON *action);
 static u_char *ngx_http_voice_summary_json(u_char *p, cJSON *action,
     const char *name, const char *before);
 static void ngx_http_voice_summary_ask(ngx_http_voice_summary_t *summary);
+static ngx_uint_t ngx_http_voice_summary_retry(ngx_http_voice_job_t *job);
 static ngx_int_t ngx_http_voice_summary_body(
     ngx_http_voice_summary_t *summary, ngx_http_voice_model_t *model,
     ngx_str_t *body);
@@ -155,7 +156,7 @@ ngx_http_voice_summary_run(ngx_http_voice_job_t *job)
 
 
 void
-ngx_http_voice_summary_stop(ngx_http_voice_job_t *job)
+ngx_http_voice_summary_late(ngx_http_voice_job_t *job)
 {
     ngx_http_voice_summary_t  *summary;
 
@@ -174,6 +175,15 @@ ngx_http_voice_summary_stop(ngx_http_voice_job_t *job)
     if (summary->timer.timer_set) {
         ngx_del_timer(&summary->timer);
     }
+
+    if (summary->root == NULL) {
+        ngx_http_voice_job_failed(job, "the call could not be read", 0, 0);
+        return;
+    }
+
+    ngx_http_voice_summary_failed(summary, "the model took too long, or "
+                                  "callers left no room",
+                                  ngx_http_voice_summary_retry(job));
 }
 
 
@@ -435,9 +445,7 @@ static void
 ngx_http_voice_summary_ask(ngx_http_voice_summary_t *summary)
 {
     u_char                   error[128];
-    ngx_int_t                attempt;
     ngx_str_t                body;
-    ngx_uint_t               retry;
     ngx_http_voice_chat_t    chat;
     ngx_http_voice_model_t  *model;
 
@@ -482,20 +490,31 @@ ngx_http_voice_summary_ask(ngx_http_voice_summary_t *summary)
         }
     }
 
-    retry = NGX_HTTP_VOICE_SUMMARY_RETRY;
-
-    for (attempt = 1; attempt < summary->job->attempt && attempt < 4;
-         attempt++)
-    {
-        retry *= 4;
-    }
-
     *ngx_snprintf(error, sizeof(error) - 1, "no model has written it%s%s",
                   summary->cause[0] ? ", the last one failed: " : "",
                   summary->cause)
         = '\0';
 
-    ngx_http_voice_summary_failed(summary, (char *) error, retry);
+    ngx_http_voice_summary_failed(summary, (char *) error,
+                                  ngx_http_voice_summary_retry(summary->job));
+}
+
+
+/* seconds; an outage has its time to pass */
+
+static ngx_uint_t
+ngx_http_voice_summary_retry(ngx_http_voice_job_t *job)
+{
+    ngx_int_t   attempt;
+    ngx_uint_t  retry;
+
+    retry = NGX_HTTP_VOICE_SUMMARY_RETRY;
+
+    for (attempt = 1; attempt < job->attempt && attempt < 4; attempt++) {
+        retry *= 4;
+    }
+
+    return retry;
 }
 
 

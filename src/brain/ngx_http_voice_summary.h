@@ -18,7 +18,7 @@
  */
 
 void ngx_http_voice_summary_run(ngx_http_voice_job_t *job);
-void ngx_http_voice_summary_stop(ngx_http_voice_job_t *job);
+void ngx_http_voice_summary_late(ngx_http_voice_job_t *job);
 
 
 #endif /* _NGX_HTTP_VOICE_SUMMARY_H_INCLUDED_ */
