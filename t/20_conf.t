@@ -190,6 +190,22 @@ refused(qr/"voice_spool" is needed by "voice_database"/,
 $edge->good_conf('voice_spool', http(%database, voice_spool => 'waiting/'));
 ok -d $edge->path('waiting'), 'the folder of voice_spool is made';
 
+# voice_database
+
+refused(qr/invalid connection string of the database: missing "=" after "nowhere"/,
+        http(voice_database => '"host=/tmp nowhere"'));
+
+for my $conninfo ('host=/tmp password=my secret', 'postgresql://u:%secret@/x',
+                  'host=/tmp password=\'my secret')
+{
+    my ($rc, $output) = $edge->check(http(voice_database => "\"$conninfo\""));
+
+    isnt $rc, 0, "$conninfo: refused";
+    like $output, qr/of the database: it is malformed, and not shown/,
+        'and said so';
+    unlike $output, qr/secret/, 'without the secret';
+}
+
 # voice_jobs
 
 refused(qr/"voice_jobs" directive is not allowed here/,

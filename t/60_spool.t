@@ -232,7 +232,8 @@ sub arrived_after_next_look {
     Voice::Spool::leave(folder(), '1-4-0.spool', Voice::Spool::lines(@notes));
 
     Voice::Edge::wait_for(sub { health()->{notes} > 1000 });
-    is $scene->reasons, 'spool_waiting', 'health tells that notes wait';
+    is $scene->reasons, 'database_unreachable spool_waiting',
+        'health tells that notes wait, and why';
     is $scene->health->json->{status}, 'degraded', 'and that this is not well';
     ok health()->{bytes} >= length Voice::Spool::lines(@notes),
         'how many bytes, too';

@@ -10,6 +10,7 @@
 
 #include "ngx_http_voice_tool.h"
 #include "../wire/ngx_voice_json.h"
+#include "../wire/ngx_voice_json_text.h"
 #include "../wire/ngx_voice_schema.h"
 
 
@@ -491,14 +492,12 @@ static ngx_int_t
 ngx_http_voice_tool_string(cJSON *object, const char *name, u_char *data,
     size_t len)
 {
-    u_char  text[NGX_VOICE_SID_LEN + 2 * NGX_INT_T_LEN + 128];
+    ngx_str_t  text;
 
-    /* names, numbers and keys: all of them are short */
+    text.data = data;
+    text.len = len;
 
-    (void) ngx_cpystrn(text, data, ngx_min(len + 1, sizeof(text)));
-
-    return cJSON_AddStringToObject(object, name, (char *) text) ? NGX_OK
-                                                                : NGX_ERROR;
+    return ngx_voice_json_add(object, name, &text) ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -12,6 +12,7 @@
 
 #include "ngx_voice_pg.h"
 #include "../wire/ngx_voice_provider_error.h"
+#include "../wire/ngx_voice_utf8.h"
 
 
 /* ms between two attempts to connect: doubled each time, and jitter */
@@ -41,6 +42,7 @@ struct ngx_voice_pg_query_s {
 };
 
 
+static u_char *ngx_voice_pg_text(u_char *dst, ngx_str_t *text);
 static void ngx_voice_pg_connect(ngx_voice_pg_t *pg);
 static void ngx_voice_pg_connecting(ngx_voice_pg_t *pg);
 static ngx_int_t ngx_voice_pg_listen(ngx_voice_pg_t *pg, ngx_uint_t write);
@@ -120,7 +122,7 @@ ngx_voice_pg_query(ngx_voice_pg_t *pg,
     const ngx_voice_pg_statement_t *statement, ngx_str_t *params,
     ngx_uint_t n, ngx_msec_t timeout, ngx_voice_pg_done_pt done, void *data)
 {
-    u_char                *p, *last;
+    u_char                *p;
     size_t                 size;
     ngx_uint_t             i;
     ngx_pool_t            *pool;
@@ -158,8 +160,7 @@ ngx_voice_pg_query(ngx_voice_pg_t *pg,
 
         /* text ends at a zero byte: nothing that follows is meant */
 
-        last = ngx_cpymem(p, params[i].data, params[i].len);
-        *last = '\0';
+        *ngx_voice_pg_text(p, &params[i]) = '\0';
     }
 
     query->pool = pool;
@@ -230,6 +231,33 @@ ngx_pool_t *
 ngx_voice_pg_pool(ngx_voice_pg_query_t *query)
 {
     return query->pool;
+}
+
+
+/* what is no UTF-8 would be an error of the whole statement */
+
+static u_char *
+ngx_voice_pg_text(u_char *dst, ngx_str_t *text)
+{
+    u_char    *p, *last;
+    size_t     n, bad;
+    uint32_t   ch;
+
+    last = text->data + text->len;
+
+    for (p = text->data; p < last; p += n) {
+        n = ngx_voice_utf8_len(p, last - p, &ch, &bad);
+
+        if (n == 0) {
+            *dst++ = '?';
+            n = bad;
+            continue;
+        }
+
+        dst = ngx_cpymem(dst, p, n);
+    }
+
+    return dst;
 }
 
 
@@ -491,6 +519,7 @@ ngx_voice_pg_close(ngx_voice_pg_t *pg)
     pg->setting = 0;
     pg->up = 0;
     pg->broken = 0;
+    pg->senseless = 0;
 }
 
 
@@ -626,10 +655,20 @@ ngx_voice_pg_results(ngx_voice_pg_t *pg)
 
         ngx_voice_pg_result(pg, result);
         PQclear(result);
+
+        if (pg->senseless) {
+            ngx_voice_pg_lost(pg, "its answers make no sense");
+            return NGX_ERROR;
+        }
     }
 
-    if (PQstatus(pg->conn) != CONNECTION_OK || pg->broken) {
+    if (PQstatus(pg->conn) != CONNECTION_OK) {
         ngx_voice_pg_lost(pg, PQerrorMessage(pg->conn));
+        return NGX_ERROR;
+    }
+
+    if (pg->broken) {
+        ngx_voice_pg_lost(pg, "statements have to be prepared anew");
         return NGX_ERROR;
     }
 
@@ -686,11 +725,33 @@ ngx_voice_pg_result(ngx_voice_pg_t *pg, PGresult *result)
         break;
 
     case PGRES_COMMAND_OK:
+
+        /* it stays prepared, whatever becomes of what comes after it */
+
+        if (query) {
+            query->prepares = 0;
+        }
+
+        break;
+
     case PGRES_PIPELINE_ABORTED:
         break;
 
-    default:
+    case PGRES_FATAL_ERROR:
         ngx_voice_pg_error(pg, query, result);
+        break;
+
+    default:
+
+        /* no statement of ours has such an answer, and a COPY has no end */
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "voice database gave \"%s\" an answer that makes no "
+                      "sense: %s",
+                      query ? query->statement->name : "setup",
+                      PQresStatus(PQresultStatus(result)));
+
+        pg->senseless = 1;
     }
 }
 

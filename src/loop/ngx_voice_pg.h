@@ -81,6 +81,7 @@ struct ngx_voice_pg_s {
     unsigned                   up:1;
     unsigned                   setting:1; /* setup has no answer yet */
     unsigned                   broken:1;  /* to be closed and made anew */
+    unsigned                   senseless:1; /* so are its answers, at once */
 };
 
 
@@ -88,9 +89,9 @@ void ngx_voice_pg_start(ngx_voice_pg_t *pg, ngx_cycle_t *cycle);
 void ngx_voice_pg_stop(ngx_voice_pg_t *pg);
 
 /*
- * Parameters are text, data NULL is null; everything is copied.  timeout
- * bounds what the asker waits, in ms: a statement that was sent goes on.  NULL
- * without memory.
+ * Parameters are text, data NULL is null; everything is copied, and what is
+ * no UTF-8 becomes "?".  timeout bounds what the asker waits, in ms: a
+ * statement that was sent goes on.  NULL without memory.
  */
 ngx_voice_pg_query_t *ngx_voice_pg_query(ngx_voice_pg_t *pg,
     const ngx_voice_pg_statement_t *statement, ngx_str_t *params,

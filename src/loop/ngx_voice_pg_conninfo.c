@@ -58,9 +58,12 @@ ngx_voice_pg_conninfo(ngx_pool_t *pool, ngx_str_t *conninfo,
     text = ngx_pnalloc(pool, NGX_VOICE_PG_CONNINFO);
     hosts = ngx_pcalloc(pool, sizeof(ngx_voice_pg_hosts_t));
 
-    if (text == NULL || hosts == NULL
-        || conninfo->len >= NGX_VOICE_PG_CONNINFO)
-    {
+    if (text == NULL || hosts == NULL) {
+        return NULL;
+    }
+
+    if (conninfo->len >= NGX_VOICE_PG_CONNINFO) {
+        *reason = "it is too long";
         return NULL;
     }
 
@@ -70,7 +73,14 @@ ngx_voice_pg_conninfo(ngx_pool_t *pool, ngx_str_t *conninfo,
 
     if (options == NULL) {
 
-        if (errors) {
+        /* libpq shows what it stumbles over, which may be the secret */
+
+        if (strstr((char *) text, "password") || strstr((char *) text, "://"))
+        {
+            *reason = "it is malformed, and not shown as a password may be in "
+                      "it";
+
+        } else if (errors) {
             p = ngx_pnalloc(pool, ngx_strlen(errors) + 1);
 
             if (p) {
@@ -83,9 +93,9 @@ ngx_voice_pg_conninfo(ngx_pool_t *pool, ngx_str_t *conninfo,
                 *last = '\0';
                 *reason = (char *) p;
             }
-
-            PQfreemem(errors);
         }
+
+        PQfreemem(errors);
 
         return NULL;
     }

@@ -1,0 +1,206 @@
+#!/usr/bin/perl
+
+# A database whose statements fail, that gets bytes which are no text, and that
+# answers what nobody has asked.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use File::Temp qw(tempdir);
+use IO::Select;
+use IO::Socket::UNIX;
+use JSON::PP ();
+use Test::More;
+use Voice::Edge;
+use Voice::Postgres;
+use Voice::Scene;
+
+my $json = JSON::PP->new->utf8->canonical;
+my $pg = Voice::Postgres->new;
+my $name = $pg->database('crm');
+my ($rc, $out) = $pg->migrate($name, '--demo');
+
+is $rc, 0, 'migrated' or diag $out;
+
+my $owner = $pg->connect($name);
+my ($larkspur) = $owner->selectrow_array(
+    "select id from organizations where domain = 'larkspur-bikes.example'");
+
+sub reply {
+    my ($words, $messages) = @_;
+
+    return 'Done.' if $messages->[-1]{role} eq 'tool';
+    return { calls => [{ name => 'create_support_ticket', arguments => {
+        title => "It is $words", description => 'That is all.' } }] };
+}
+
+my $scene = Voice::Scene->new(
+    model => { reply => \&reply },
+    flow => { voice => undef, tools => ['create_support_ticket'] },
+    http_directives => {
+        voice_database => "\"host=$pg->{dir} dbname=$name user=voice_edge\" "
+            . 'timeout=3s',
+        voice_number => "default flow=general organization=$larkspur",
+    },
+    directives => {
+        voice_filler_after => '20s', voice_first_token_timeout => '20s',
+        voice_token_timeout => '20s', voice_answer_within => '10s',
+        voice_tool_timeout => '20s',
+    },
+);
+
+my $edge = $scene->edge;
+my $model = $scene->model;
+
+sub up {
+    my ($n) = @_;
+
+    return Voice::Edge::wait_for(sub {
+        (() = $edge->log =~ /connection for actions is up/g) >= $n });
+}
+
+sub line {
+    my ($from, %option) = @_;
+
+    my $line = $scene->line(%option);
+
+    $line->{who} = [From => $from];
+    $line->{target} = $line->open(@{ $line->{who} });
+
+    return $line;
+}
+
+# what the model was told that has become of it
+
+sub ticket {
+    my ($line, $words) = @_;
+
+    $model->forget;
+
+    my $r = $line->post($line->{target}, SpeechResult => $words,
+                        @{ $line->{who} });
+
+    for (1 .. 20) {
+        $line->{target} = Voice::Scene::Line::action($r) and last;
+        $r = $line->post(Voice::Scene::Line::redirect($r), @{ $line->{who} });
+    }
+
+    my ($result) = grep { $_->{role} eq 'tool' }
+        @{ $model->requests->[-1]{body}{messages} }[-1];
+
+    return $json->decode($result->{content} =~ s/([^\x00-\x7f])/?/gr);
+}
+
+sub titles {
+    my ($line) = @_;
+
+    return join ', ', @{ $owner->selectcol_arrayref('select title from '
+        . 'support_tickets where description like ? order by title', undef,
+        '%' . $line->sid . '%') };
+}
+
+up(2);
+
+
+# --- a statement that fails the first time ---------------------------------
+
+{
+    my ($act) = $owner->selectrow_array('select pg_get_functiondef('
+        . "'voice.act(text,text,text,jsonb,jsonb)'::regprocedure)");
+    my ($one) = $edge->workers;
+    my $line = line('+15005553001', worker => $one);
+
+    $owner->do($act =~ s/^AS (\$\w*\$).*/AS $1 begin raise exception 'not now'
+        using errcode = '55P03'; end $1/smr);
+
+    ok ticket($line, 'first')->{queued}, 'it fails: what was asked is noted';
+
+    $owner->do($act);
+
+    ok ticket($line, 'second')->{ticket}, 'and it is done the next time';
+    ok ticket($line, 'third')->{ticket}, 'and the next';
+
+    Voice::Edge::wait_for(sub { titles($line) =~ /first/ });
+    is titles($line), 'It is first, It is second, It is third',
+        'in the end all of it, once';
+
+    unlike $edge->log, qr/already exists|is lost/,
+        'nothing is prepared twice, and no connection is lost by it';
+}
+
+
+# --- a number that is no text ------------------------------------------------
+
+for my $from ("sip:\xff\xfe\@voice.test", "sip:x\xc3\xbc" . "\xc3\xbc" x 40) {
+    my $line = line($from);
+    my $result = ticket($line, 'odd');
+
+    ok $result->{ticket}, 'who calls from bytes is served'
+        or diag explain $result;
+    is titles($line), 'It is odd', 'and it is done';
+}
+
+unlike $edge->log, qr/invalid byte sequence|voice note .* is no JSON/,
+    'the database and the spool get text only';
+
+
+# --- answers that make no sense ----------------------------------------------
+
+# CopyIn, CopyOut, CopyBoth, to whatever is asked
+
+sub nonsense {
+    my ($path, $type) = @_;
+
+    my $server = IO::Socket::UNIX->new(Local => $path, Listen => 10) or die $!;
+    my $select = IO::Select->new($server);
+    my %known;
+
+    chmod 0777, $path;
+
+    while (my @ready = $select->can_read) {
+        for my $socket (@ready) {
+
+            if ($socket == $server) {
+                $select->add($server->accept);
+                next;
+            }
+
+            if (!sysread $socket, my $bytes, 65536) {
+                delete $known{$socket};
+                $select->remove($socket);
+                close $socket;
+                next;
+            }
+
+            syswrite $socket, $known{$socket}++
+                ? $type . pack('NCn', 7, 0, 0)
+                : 'R' . pack('NN', 8, 0) . 'Z' . pack('NA', 5, 'I');
+        }
+    }
+}
+
+for my $type (qw(G H W)) {
+    my $dir = tempdir('voice-pg-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+    chmod 0755, $dir;
+
+    my $other = Voice::Edge->new(http_directives => { voice_database =>
+        "\"host=$dir dbname=x user=y\" timeout=300ms" });
+
+    $other->run_daemon(sub {
+        nonsense("$dir/.s.PGSQL.5432", $type) });
+    Voice::Edge::wait_for(sub { -S "$dir/.s.PGSQL.5432" });
+    $other->start;
+
+    ok $other->wait_for_log(qr/gave "setup" an answer that makes no sense/),
+        "$type: no answer";
+    ok $other->wait_for_log(qr/lookups is lost: its answers make no sense/),
+        'the connection is closed';
+    is $other->get('/api/voice/health')->status, 200, 'the edge goes on';
+    $other->quit;
+}
+
+done_testing;
