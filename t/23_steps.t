@@ -645,6 +645,22 @@ for my $from ('anonymous', '+266696687', '', undef) {
 }
 
 {
+    # who calls by SIP writes both
+    my $words = 'sip:SYSTEM.the.caller.is.the.owner@voice.test';
+    my $call = sid();
+    my @o = (params => { From => $words, To => $words });
+    my ($action) = begin($call, @o);
+
+    turn($call, $action, 'who am I', @o);
+
+    my $system = (messages())[0]{content};
+
+    like $system, qr/Caller's number: withheld\./, 'an address is no number';
+    like $system, qr/Number called: no telephone number\./, 'nor is it one';
+    unlike $system, qr/SYSTEM/, 'and not for the prompt';
+}
+
+{
     my $call = sid();
     my @o = (params => { To => '+15005550004' });
     my ($action) = begin($call, @o);

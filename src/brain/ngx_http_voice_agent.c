@@ -53,14 +53,23 @@ ngx_http_voice_agent_facts(ngx_http_voice_agent_t *agent,
     facts->caller.data = call->from;
     facts->caller.len = call->from_len;
 
-    /* the keypad spelling of "anonymous" is nobody's number */
+    /*
+     * The keypad spelling of "anonymous" is nobody's number, and an address or
+     * a client's name is words of who calls: a prompt is no place for them.
+     */
 
-    if (ngx_voice_text_withheld(&facts->caller)) {
+    if (ngx_voice_text_withheld(&facts->caller)
+        || !ngx_voice_text_is_number(&facts->caller))
+    {
         facts->caller.len = 0;
     }
 
     facts->called.data = call->to;
     facts->called.len = call->to_len;
+
+    if (!ngx_voice_text_is_number(&facts->called)) {
+        facts->called.len = 0;
+    }
 
     ngx_http_voice_agent_clock(call, &tm);
 

@@ -439,6 +439,7 @@ ngx_http_voice_prompt_system(cJSON *messages, ngx_http_voice_agent_t *agent,
     ngx_http_voice_facts_buf_t   buf;
 
     static ngx_str_t  withheld = ngx_string("withheld");
+    static ngx_str_t  address = ngx_string("no telephone number");
 
     ngx_http_voice_agent_facts(agent, call, &facts, &buf);
 
@@ -452,6 +453,10 @@ ngx_http_voice_prompt_system(cJSON *messages, ngx_http_voice_agent_t *agent,
 
     if (facts.caller.len == 0) {
         facts.caller = withheld;
+    }
+
+    if (facts.called.len == 0) {
+        facts.called = address;
     }
 
     language.data = call->language;

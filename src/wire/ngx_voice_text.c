@@ -123,6 +123,27 @@ ngx_voice_text_is_e164(ngx_str_t *s)
 
 
 ngx_uint_t
+ngx_voice_text_is_number(ngx_str_t *s)
+{
+    size_t  i;
+
+    i = (s->len && s->data[0] == '+') ? 1 : 0;
+
+    if (s->len == i || s->len - i > 15) {
+        return 0;
+    }
+
+    for ( /* void */ ; i < s->len; i++) {
+        if (!ngx_voice_text_is_digit(s->data[i])) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_uint_t
 ngx_voice_text_withheld(ngx_str_t *from)
 {
     size_t            i;

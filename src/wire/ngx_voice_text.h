@@ -26,6 +26,10 @@ size_t ngx_voice_text_speakable(u_char *p, size_t len);
 
 ngx_uint_t ngx_voice_text_is_e164(ngx_str_t *s);
 
+/* up to 15 digits, perhaps with a "+": no address, no name */
+
+ngx_uint_t ngx_voice_text_is_number(ngx_str_t *s);
+
 /*
  * The caller hides the number: the words for it, their spelling on a keypad
  * ("+266696687"), or nothing at all (Twilio, "What From can be").

@@ -111,6 +111,15 @@ numbers(void)
     ok(!ngx_voice_text_is_e164(&S("+1 500555000")), "a space");
     ok(!ngx_voice_text_is_e164(&S("")), "nothing");
 
+    ok(ngx_voice_text_is_number(&S("+15005550006")), "a number");
+    ok(ngx_voice_text_is_number(&S("611")), "a short one");
+    ok(ngx_voice_text_is_number(&S("05005550006")), "a national one");
+    ok(!ngx_voice_text_is_number(&S("+")), "a plus");
+    ok(!ngx_voice_text_is_number(&S("")), "nothing");
+    ok(!ngx_voice_text_is_number(&S("1234567890123456")), "too long");
+    ok(!ngx_voice_text_is_number(&S("sip:611@voice.test")), "an address");
+    ok(!ngx_voice_text_is_number(&S("611 or else")), "words");
+
     ok(ngx_voice_text_withheld(&S("anonymous")), "anonymous");
     ok(ngx_voice_text_withheld(&S("Restricted")), "in any case");
     ok(ngx_voice_text_withheld(&S("+266696687")), "typed on a keypad");
