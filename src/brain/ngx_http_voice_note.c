@@ -382,8 +382,8 @@ ngx_http_voice_note_summary(ngx_voice_crm_t *crm, ngx_str_t *sid,
 
 
 /*
- * A tool knows what came of a call, and a summary only guesses.  "lost" is what
- * voice.close_stale_calls() writes when it knows nothing.
+ * A tool knows what came of a call, and a summary only guesses.  "lost" is
+ * what voice.close_stale_calls() writes when it knows nothing.
  */
 
 static ngx_uint_t
@@ -397,7 +397,7 @@ ngx_http_voice_note_decided(cJSON *call)
 }
 
 
-/* who calls is a tenant's, and nobody yet; without a number a name is needed */
+/* who calls is nobody yet, of a tenant; without a number a name is needed */
 
 static ngx_uint_t
 ngx_http_voice_note_unknown(cJSON *call, cJSON *lead)

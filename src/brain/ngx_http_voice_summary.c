@@ -290,7 +290,7 @@ ngx_http_voice_summary_look(ngx_http_voice_summary_t *summary)
 }
 
 
-/* of a long call the beginning and the end: what it is about, what came of it */
+/* of a long call the beginning and the end: what it is about, how it ended */
 
 static ngx_int_t
 ngx_http_voice_summary_transcript(ngx_http_voice_summary_t *summary)
