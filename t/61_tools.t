@@ -79,10 +79,22 @@ sub reply {
     return @$tools ? { calls => [$article] } : 'That is all I know.'
         if $words =~ /^again/;
 
+    return @$tools ? { calls => [($article) x 8] } : 'So much for that.'
+        if $words =~ /^a lot/;
+
+    # and who does not stop when there is nothing to call
+    return { calls => [$article] } if $words =~ /^for ever/;
+
     for my $m (reverse @$messages) {
         last if $m->{role} eq 'user';
         $round++ if $m->{tool_calls};
     }
+
+    # eight pieces in each of the three rounds are all that an answer has
+    return $round == 3 ? 'One word more.' : {
+        say => join(' ', map { "This is a sentence of its own and has the "
+                               . "number $round and $_." } 1 .. 8),
+        calls => [$article] } if $words =~ /^at length/;
 
     return $plan{$words}[$round] // "You said $words.";
 }
@@ -382,6 +394,38 @@ for my $amid (qw(cut stall)) {
     is +(messages(3))[-1]{role}, 'tool', 'but all the results';
     is_deeply [actions($line)], [ map { $line->sid . "/1/lookup_knowledge/$_" }
                                   1 .. 3 ], 'each has a key of its own';
+}
+
+{
+    my $line = line();
+
+    like say($line, 'a lot'), qr/So much for that\.$/, 'eight calls a round';
+    is scalar @{ $model->requests }, 3, 'after two rounds it is enough';
+    is offered(2), '', 'nothing can be called any more';
+    is join(' ', map { $_->{error}{code} // 'ok' } results(2)),
+        'ok ' x 12 . 'too_many ' x 3 . 'too_many', 'the last four were not';
+    is scalar(my @a = actions($line)), 12, 'twelve were done';
+}
+
+{
+    my $line = line('two');
+
+    is say($line, 'for ever'), 'I am on it. Sorry, something went wrong.',
+        'who calls what is not offered fails';
+    is scalar @{ $model->requests }, 5, 'each model once after the third round';
+    is offered(4), '', 'with nothing to call';
+    is scalar(my @a = actions($line)), 3, 'and nothing is done for it';
+    ok $edge->wait_for_log(qr/called tools in call "CA\w+" when it was offered/),
+        'the log says why';
+}
+
+{
+    my $line = line();
+    my $said = say($line, 'at length');
+
+    like $said, qr/number 0 and 1\. .* number 2 and 8\.$/,
+        'an answer that is full is an answer';
+    unlike $said, qr/One word more|went wrong/, 'without what has no room';
 }
 
 # --- a second request that fails ----------------------------------------------

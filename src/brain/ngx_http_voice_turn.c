@@ -72,6 +72,8 @@ static void ngx_http_voice_turn_event(ngx_event_t *ev);
 static void ngx_http_voice_turn_news(ngx_event_t *ev);
 static void ngx_http_voice_turn_stop(ngx_http_voice_turn_t *turn);
 static ngx_int_t ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn);
+static void ngx_http_voice_turn_utterance(ngx_http_voice_turn_t *turn,
+    u_char digest[NGX_VOICE_DIGEST], ngx_str_t *text);
 static void ngx_http_voice_turn_afresh(ngx_http_voice_turn_t *turn,
     ngx_uint_t hurry);
 static void ngx_http_voice_turn_act(ngx_http_voice_turn_t *turn,
@@ -282,7 +284,7 @@ ngx_http_voice_turn_ask(ngx_http_voice_turn_t *turn)
 }
 
 
-/* what may be called next: nothing once there were enough rounds */
+/* what may be called next: nothing once there were enough rounds, or calls */
 
 static ngx_int_t
 ngx_http_voice_turn_offer(ngx_http_voice_turn_t *turn)
@@ -291,7 +293,8 @@ ngx_http_voice_turn_offer(ngx_http_voice_turn_t *turn)
     turn->tools = NULL;
 
     if (turn->round.after != NGX_VOICE_AFTER_LISTEN
-        || turn->round.number >= turn->agent.flow->limits.rounds)
+        || turn->round.number >= turn->agent.flow->limits.rounds
+        || turn->round.names.nelts >= NGX_HTTP_VOICE_ROUND_CALLS)
     {
         return NGX_OK;
     }
@@ -406,7 +409,7 @@ ngx_http_voice_turn_event(ngx_event_t *ev)
 
         if (turn->chat) {
             ngx_http_voice_chat_abort(turn->chat);
-            ngx_http_voice_turn_end(turn, turn->fresh != 0);
+            ngx_http_voice_turn_end(turn, turn->published != 0);
         }
     }
 }
@@ -490,14 +493,35 @@ ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
             return rc;
         }
 
-        ngx_http_voice_note_utterance(&turn->agent, &turn->sid, digest,
-                                      &piece->text);
+        ngx_http_voice_turn_utterance(turn, digest, &piece->text);
 
         turn->published++;
         turn->fresh++;
     }
 
     return NGX_OK;
+}
+
+
+/* a sound cannot be masked: words that have to be are known here only */
+
+static void
+ngx_http_voice_turn_utterance(ngx_http_voice_turn_t *turn,
+    u_char digest[NGX_VOICE_DIGEST], ngx_str_t *text)
+{
+    ngx_str_t  masked;
+
+    masked = *text;
+
+    if (ngx_http_voice_agent_redact(&turn->agent, &masked, turn->pool,
+                                    turn->log)
+        != NGX_OK
+        || masked.data != text->data)
+    {
+        return;
+    }
+
+    ngx_http_voice_note_utterance(&turn->agent, &turn->sid, digest, text);
 }
 
 
@@ -584,7 +608,9 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
 {
     ngx_http_voice_turn_t *turn = data;
 
-    ngx_str_t  *model;
+    ngx_int_t    rc;
+    ngx_str_t   *model;
+    ngx_uint_t   called;
 
     turn->chat = NULL;
 
@@ -602,17 +628,29 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
                                         ngx_http_voice_turn_piece, turn);
     }
 
-    if (ngx_http_voice_turn_publish(turn) == NGX_DECLINED) {
+    rc = ngx_http_voice_turn_publish(turn);
+
+    if (rc == NGX_DECLINED) {
         ngx_http_voice_turn_free(turn);
         return;
     }
 
-    if (cause == NULL && chat->ncalls) {
+    called = (cause == NULL && chat->ncalls);
+
+    if (called && turn->tools) {
         ngx_http_voice_turn_act(turn, chat);
         return;
     }
 
-    if (cause && chat->calling) {
+    if (rc == NGX_ERROR && turn->published) {
+
+        /* the answer has no room for what any model could add */
+
+        ngx_http_voice_turn_end(turn, 1);
+        return;
+    }
+
+    if (called || (cause && chat->calling)) {
 
         /* words that led up to a call are no answer without it */
 
@@ -621,7 +659,16 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
 
     if (turn->fresh == 0 && turn->round.after == NGX_VOICE_AFTER_LISTEN) {
 
-        if (cause == NULL) {
+        if (called) {
+
+            /* who calls whatever it is offered would never come to an end */
+
+            ngx_log_error(NGX_LOG_ERR, turn->log, 0,
+                          "voice model \"%V\" called tools in call \"%V\" "
+                          "when it was offered none", &chat->model->uri,
+                          &turn->sid);
+
+        } else if (cause == NULL) {
             ngx_log_error(NGX_LOG_ERR, turn->log, 0,
                           "voice model \"%V\" said nothing speakable in call "
                           "\"%V\"", &chat->model->uri, &turn->sid);
