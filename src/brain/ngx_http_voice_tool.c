@@ -20,6 +20,10 @@
 
 static ngx_int_t ngx_http_voice_tool_check(ngx_http_voice_tool_t *tool,
     cJSON *function, cJSON **arguments);
+static ngx_int_t ngx_http_voice_tool_redact(ngx_http_voice_tool_t *tool,
+    cJSON *item);
+static ngx_int_t ngx_http_voice_tool_mask(ngx_http_voice_tool_t *tool,
+    char **value);
 static ngx_int_t ngx_http_voice_tool_route(ngx_http_voice_tool_t *tool,
     cJSON *arguments);
 static ngx_int_t ngx_http_voice_tool_own(ngx_http_voice_tool_t *tool);
@@ -124,6 +128,11 @@ ngx_http_voice_tool_check(ngx_http_voice_tool_t *tool, cJSON *function,
                                          (char *) reason);
     }
 
+    if (ngx_http_voice_tool_redact(tool, json) != NGX_OK) {
+        cJSON_Delete(json);
+        return NGX_ERROR;
+    }
+
     rc = ngx_voice_schema_check(ngx_http_voice_tool_get(function,
                                                         "parameters"),
                                 json, reason);
@@ -151,6 +160,95 @@ ngx_http_voice_tool_check(ngx_http_voice_tool_t *tool, cJSON *function,
     *arguments = json;
 
     return NGX_DONE;
+}
+
+
+/* a model can put together what a caller has said in several turns */
+
+static ngx_int_t
+ngx_http_voice_tool_redact(ngx_http_voice_tool_t *tool, cJSON *item)
+{
+    char   *text, *number;
+    cJSON  *child;
+
+    if (tool->agent->redact == NULL) {
+        return NGX_OK;
+    }
+
+    if (item->string
+        && ngx_http_voice_tool_mask(tool, &item->string) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (cJSON_IsString(item)) {
+        return ngx_http_voice_tool_mask(tool, &item->valuestring);
+    }
+
+    if (cJSON_IsNumber(item)) {
+        number = cJSON_PrintUnformatted(item);
+        text = number;
+
+        if (number == NULL
+            || ngx_http_voice_tool_mask(tool, &text) != NGX_OK)
+        {
+            cJSON_free(number);
+            return NGX_ERROR;
+        }
+
+        if (text == number) {
+            cJSON_free(number);
+            return NGX_OK;
+        }
+
+        item->type = cJSON_String;
+        item->valuestring = text;
+
+        return NGX_OK;
+    }
+
+    cJSON_ArrayForEach(child, item) {
+        if (ngx_http_voice_tool_redact(tool, child) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* value becomes another string of cJSON's where something is masked in it */
+
+static ngx_int_t
+ngx_http_voice_tool_mask(ngx_http_voice_tool_t *tool, char **value)
+{
+    char       *p;
+    ngx_str_t   text;
+
+    text.data = (u_char *) *value;
+    text.len = ngx_strlen(*value);
+
+    if (ngx_http_voice_agent_redact(tool->agent, &text, tool->pool, tool->log)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (text.data == (u_char *) *value) {
+        return NGX_OK;
+    }
+
+    p = cJSON_malloc(text.len + 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_cpystrn((u_char *) p, text.data, text.len + 1);
+
+    cJSON_free(*value);
+    *value = p;
+
+    return NGX_OK;
 }
 
 

@@ -41,6 +41,13 @@ ngx_voice_said_find(ngx_voice_call_node_t *call, ngx_uint_t turn,
         node = ngx_queue_data(q, ngx_voice_said_node_t, queue);
 
         if (node->turn < turn) {
+
+            if (node->role == NGX_VOICE_ROLE_TOOL) {
+
+                /* it may have been done when its turn was over */
+                continue;
+            }
+
             break;
         }
 

@@ -14,6 +14,10 @@
 
 static void ngx_http_voice_pace_note(ngx_http_voice_pace_t *pace,
     ngx_str_t *twiml);
+static ngx_int_t ngx_http_voice_pace_masked(ngx_http_voice_pace_t *pace,
+    ngx_str_t *twiml, ngx_str_t *masked);
+static ngx_int_t ngx_http_voice_pace_words(ngx_http_voice_pace_t *pace,
+    ngx_uint_t n, ngx_str_t *text);
 static void ngx_http_voice_pace_timeout(ngx_event_t *ev);
 static void ngx_http_voice_pace_cleanup(void *data);
 
@@ -191,14 +195,15 @@ ngx_http_voice_pace_send(ngx_http_voice_pace_t *pace)
 static void
 ngx_http_voice_pace_note(ngx_http_voice_pace_t *pace, ngx_str_t *twiml)
 {
-    ngx_str_t               said;
+    ngx_str_t               said, masked;
     ngx_uint_t              last;
     ngx_http_voice_hook_t  *hook;
 
     hook = pace->hook;
 
     if (hook->conf->crm == NULL
-        || ngx_http_voice_pace_text(pace, pace->given, &said) != NGX_OK)
+        || ngx_http_voice_pace_text(pace, pace->given, &said) != NGX_OK
+        || ngx_http_voice_pace_masked(pace, twiml, &masked) != NGX_OK)
     {
         return;
     }
@@ -209,7 +214,58 @@ ngx_http_voice_pace_note(ngx_http_voice_pace_t *pace, ngx_str_t *twiml)
 
     ngx_http_voice_note_step(&hook->agent, &hook->view,
                              &ngx_http_voice_routes[hook->route].name,
-                             &hook->step, twiml, &said, last);
+                             &hook->step, &masked, &said, last);
+}
+
+
+/* the document; where words stand in it that are to be masked, one with masks */
+
+static ngx_int_t
+ngx_http_voice_pace_masked(ngx_http_voice_pace_t *pace, ngx_str_t *twiml,
+    ngx_str_t *masked)
+{
+    ngx_str_t                words, text;
+    ngx_uint_t               i;
+    ngx_http_voice_hook_t   *hook;
+    ngx_http_voice_reply_t   reply;
+
+    hook = pace->hook;
+    *masked = *twiml;
+
+    for (i = 0; i < pace->reply.n; i++) {
+        if (pace->reply.lines[i].speech != NGX_VOICE_SPEECH_READY) {
+            break;
+        }
+    }
+
+    if (i == pace->reply.n) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_voice_pace_words(pace, pace->reply.n, &words) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    text = words;
+
+    if (ngx_http_voice_agent_redact(&hook->agent, &text, hook->request->pool,
+                                    hook->request->connection->log)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (text.data == words.data) {
+        return NGX_OK;
+    }
+
+    reply = pace->reply;
+
+    reply.n = 1;
+    reply.lines[0].text = text;
+    reply.lines[0].speech = NGX_VOICE_SPEECH_FAILED;
+
+    return ngx_http_voice_reply_twiml(hook, &reply, masked);
 }
 
 
@@ -217,19 +273,35 @@ ngx_int_t
 ngx_http_voice_pace_text(ngx_http_voice_pace_t *pace, ngx_uint_t n,
     ngx_str_t *text)
 {
-    u_char                   *p;
-    ngx_uint_t                i;
-    ngx_http_voice_hook_t    *hook;
-    ngx_http_voice_spoken_t  *line;
+    ngx_http_voice_hook_t  *hook;
 
     hook = pace->hook;
+
+    if (ngx_http_voice_pace_words(pace, n, text) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_voice_agent_redact(&hook->agent, text,
+                                       hook->request->pool,
+                                       hook->request->connection->log);
+}
+
+
+static ngx_int_t
+ngx_http_voice_pace_words(ngx_http_voice_pace_t *pace, ngx_uint_t n,
+    ngx_str_t *text)
+{
+    u_char                   *p;
+    ngx_uint_t                i;
+    ngx_http_voice_spoken_t  *line;
+
     text->len = 1;
 
     for (i = 0; i < n; i++) {
         text->len += pace->reply.lines[i].text.len + 1;
     }
 
-    p = ngx_pnalloc(hook->request->pool, text->len);
+    p = ngx_pnalloc(pace->hook->request->pool, text->len);
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -248,9 +320,7 @@ ngx_http_voice_pace_text(ngx_http_voice_pace_t *pace, ngx_uint_t n,
 
     text->len = p - text->data;
 
-    return ngx_http_voice_agent_redact(&hook->agent, text,
-                                       hook->request->pool,
-                                       hook->request->connection->log);
+    return NGX_OK;
 }
 
 
