@@ -166,7 +166,7 @@ sub rest {
     my ($line, $r) = @_;
     my @said;
 
-    for (1 .. 20) {
+    for (1 .. 40) {
         push @said, Voice::Scene::Line::sounds($r);
         $line->{last} = $r;
         $line->{target} = Voice::Scene::Line::action($r) and last;
@@ -485,6 +485,43 @@ for my $amid (qw(cut stall)) {
     is scalar(my @l = leads($line)), 1, 'it is done later, once';
     is_deeply [actions($line)], [$line->sid . '/1/create_lead/1'],
         'under the same key';
+}
+
+# --- an action that outlives its turn -----------------------------------------
+
+{
+    my $line = line('brief');
+    my $locker = $pg->connect($name);
+    my $long = join ' ', map { "Here comes another sentence, which is there "
+        . "so that the answer is long enough, number $_." } 1 .. 6;
+
+    $model->arm({ match => { text => 'tell me' },
+                  fault => { say => $long, plain => 1 } });
+
+    $locker->begin_work;
+    $locker->do('lock table leads in access exclusive mode');
+
+    $line->post($line->{target}, SpeechResult => 'lead', @{ $line->{who} });
+
+    is rest($line, $line->post('process-speech', SpeechResult => 'tell me',
+                               @{ $line->{who} })),
+        $long, 'the caller goes on while it is being done';
+
+    my $sid = $line->sid;
+
+    ok $edge->wait_for_log(qr/"$sid" turn 1 tool "create_lead": /),
+        'it ends when the next turn was answered';
+    $locker->rollback;
+
+    # a pause in which a part of it is heard
+    sleep 2;
+    say($line, 'stop');
+
+    my @said = grep { ($_->{content} // '') =~ /Here comes/ } messages(-1);
+
+    is scalar @said, 1, 'the answer that was interrupted is there once';
+    like $said[0]{content}, qr/\[interrupted by the caller about here\]$/,
+        'as far as it was heard';
 }
 
 # --- killed workers ----------------------------------------------------------
