@@ -301,6 +301,75 @@ SQL
     nothing_waits();
 }
 
+
+# --- many of them ------------------------------------------------------------
+
+{
+    my ($bad, @bad) = notes(40);
+    my ($good, @good) = notes(5);
+
+    $dbh->do(<<'SQL');
+create or replace function public.fails() returns trigger language plpgsql as $$
+begin
+    if new.call_sid = current_setting('test.bad') then
+        raise exception 'not this one' using errcode = '40001';
+    end if;
+    return new;
+end
+$$
+SQL
+    $dbh->do("alter role voice_edge set test.bad = '$bad'");
+    $dbh->do('select pg_terminate_backend(pid) from pg_stat_activity '
+        . "where usename = 'voice_edge'");
+    $dbh->do('create trigger fails before insert on voice.turns for each row '
+        . 'execute function public.fails()');
+
+    Voice::Spool::leave(folder(), '1-7-0.spool',
+                        Voice::Spool::lines(@bad, @good));
+
+    arrived($good, 5, 'forty that fail do not hold up the others for long');
+    is turns($bad), '', 'while they do';
+
+    $dbh->do('drop trigger fails on voice.turns');
+    $dbh->do('select pg_terminate_backend(pid) from pg_stat_activity '
+        . "where usename = 'voice_edge'");
+    arrived($bad, 40, 'they arrive when they can');
+    nothing_waits();
+}
+
+
+# --- a file that somebody has emptied ----------------------------------------
+
+{
+    my ($worker) = $scene->edge->workers;
+    my ($first, $second) = map { $scene->line(worker => $worker) } 1 .. 2;
+
+    $dbh->disconnect;
+    $pg->stop('QUIT');
+
+    $first->post('inbound-webhook', CallStatus => 'ringing');
+
+    truncate folder() . "/$_", 0
+        for Voice::Spool::files(folder(), qr/^$worker-.*\.spool$/);
+
+    $pg->start;
+    ok $scene->edge->wait_for_log(qr/was cut by somebody, \d+ bytes are lost/),
+        'who empties a file is told what that was';
+
+    $pg->stop('QUIT');
+    $second->post('inbound-webhook', CallStatus => 'ringing');
+    $scene->edge->kill_worker($worker);
+    $pg->start;
+    $dbh = $pg->connect($name);
+
+    my $known = sub { $dbh->selectrow_array('select count(*) from voice.calls '
+        . 'where sid = ?', undef, $second->sid) };
+
+    Voice::Edge::wait_for($known);
+    is $known->(), 1, 'what comes after it is not lost';
+    nothing_waits();
+}
+
 # --- calls -----------------------------------------------------------------
 
 my @lines = ('hello', 'what does it cost', 'tell me the whole story',

@@ -49,6 +49,7 @@ struct ngx_voice_record_s {
     ngx_msec_t            delay;      /* 0: the last one went well */
     ngx_uint_t            failures;   /* of this batch */
     ngx_uint_t            single;     /* notes that are to be sent alone */
+    ngx_uint_t            behind;     /* put behind others, in a row */
     ngx_uint_t            scans;
 };
 
@@ -386,6 +387,7 @@ ngx_voice_record_done(void *data, ngx_voice_crm_rc_e rc, ngx_str_t *value)
         ngx_voice_spool_done(record->spool, record->n);
 
         record->failures = 0;
+        record->behind = 0;
         record->delay = 0;
 
         if (record->single) {
@@ -580,6 +582,12 @@ ngx_voice_record_put_behind(ngx_voice_record_t *record)
 
     if (record->single) {
         record->single--;
+    }
+
+    /* others wait for the end of it, until it seems to be the database */
+
+    if (record->behind++ < NGX_VOICE_SPOOL_NOTES) {
+        record->delay = 0;
     }
 }
 

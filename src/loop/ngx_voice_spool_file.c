@@ -297,6 +297,15 @@ ngx_voice_spool_file_read(ngx_voice_spool_file_t *file, u_char *buffer,
 
         file->tail = file->head;
 
+        /* without its first line nobody would take what is written next */
+
+        if (pwrite(file->fd, NGX_VOICE_SPOOL_HEAD, NGX_VOICE_SPOOL_HEAD_LEN,
+                   0)
+            != (ssize_t) NGX_VOICE_SPOOL_HEAD_LEN)
+        {
+            file->damaged = 1;
+        }
+
         return NGX_AGAIN;
     }
 
