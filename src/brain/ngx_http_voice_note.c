@@ -23,6 +23,7 @@
 typedef struct {
     ngx_voice_crm_t         *crm;
     cJSON                   *note;
+    ngx_int_t                turn;      /* -1, or that of which it tells */
 } ngx_http_voice_over_t;
 
 
@@ -39,6 +40,12 @@ static ngx_int_t ngx_http_voice_note_confidence(cJSON *note,
     ngx_str_t *confidence);
 static ngx_int_t ngx_http_voice_note_answer(cJSON *note,
     ngx_http_voice_note_answer_t *answer);
+static cJSON *ngx_http_voice_note_spoken(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words,
+    ngx_http_voice_note_answer_t *answer);
+static void ngx_http_voice_note_ask(ngx_voice_crm_t *crm, ngx_str_t *sid,
+    cJSON *note, ngx_int_t turn);
+static ngx_uint_t ngx_http_voice_note_last(cJSON *resume, ngx_int_t turn);
 static ngx_int_t ngx_http_voice_note_number(cJSON *object, const char *name,
     ngx_int_t value);
 static ngx_int_t ngx_http_voice_note_cost(cJSON *note, double cost);
@@ -124,12 +131,50 @@ ngx_http_voice_note_said(ngx_http_voice_agent_t *agent,
     ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words,
     ngx_http_voice_note_answer_t *answer)
 {
-    cJSON      *note;
-    ngx_int_t   rc;
+    cJSON  *note;
 
     if (agent->crm == NULL) {
         return;
     }
+
+    note = ngx_http_voice_note_spoken(agent, call, turn, words, answer);
+
+    ngx_http_voice_note_send(agent->crm, note, note ? NGX_OK : NGX_ERROR);
+}
+
+
+void
+ngx_http_voice_note_left(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words)
+{
+    cJSON                         *note;
+    ngx_str_t                      sid;
+    ngx_http_voice_note_answer_t   answer;
+
+    ngx_memzero(&answer, sizeof(ngx_http_voice_note_answer_t));
+
+    answer.estimated = 1;
+
+    sid.data = call->sid;
+    sid.len = NGX_VOICE_SID_LEN;
+
+    note = ngx_http_voice_note_spoken(agent, call, turn, words, &answer);
+
+    if (note == NULL) {
+        ngx_http_voice_note_send(agent->crm, note, NGX_ERROR);
+        return;
+    }
+
+    ngx_http_voice_note_ask(agent->crm, &sid, note, turn);
+}
+
+
+static cJSON *
+ngx_http_voice_note_spoken(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words,
+    ngx_http_voice_note_answer_t *answer)
+{
+    cJSON  *note;
 
     note = ngx_http_voice_note_of(agent, call, "turn",
                                   answer ? (answer->estimated
@@ -138,17 +183,20 @@ ngx_http_voice_note_said(ngx_http_voice_agent_t *agent,
                                          : "turn/%ui/line",
                                   turn);
 
-    rc = (note
-          && ngx_http_voice_note_number(note, "turn", turn) == NGX_OK
-          && ((words->len == 0 && !(answer && answer->estimated))
-              || ngx_voice_json_add(note, "said", words))
-          && (answer == NULL
-              || ngx_http_voice_note_answer(note, answer) == NGX_OK)
-          && (answer == NULL || answer->estimated || agent->price == NULL
-              || ngx_http_voice_note_cost(note, answer->cost) == NGX_OK))
-         ? NGX_OK : NGX_ERROR;
+    if (note
+        && (ngx_http_voice_note_number(note, "turn", turn) != NGX_OK
+            || ((words->len || (answer && answer->estimated))
+                && !ngx_voice_json_add(note, "said", words))
+            || (answer
+                && ngx_http_voice_note_answer(note, answer) != NGX_OK)
+            || (answer && !answer->estimated && agent->price
+                && ngx_http_voice_note_cost(note, answer->cost) != NGX_OK)))
+    {
+        cJSON_Delete(note);
+        return NULL;
+    }
 
-    ngx_http_voice_note_send(agent->crm, note, rc);
+    return note;
 }
 
 
@@ -272,9 +320,8 @@ void
 ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
     ngx_str_t *status, ngx_str_t *duration, double cost, ngx_uint_t known)
 {
-    cJSON                  *note;
-    ngx_int_t               rc, seconds;
-    ngx_http_voice_over_t  *over;
+    cJSON      *note;
+    ngx_int_t   rc, seconds;
 
     if (crm == NULL) {
         return;
@@ -299,6 +346,18 @@ ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
         return;
     }
 
+    ngx_http_voice_note_ask(crm, sid, note, -1);
+}
+
+
+/* sends a note if the database knows the call, and nothing newer of it */
+
+static void
+ngx_http_voice_note_ask(ngx_voice_crm_t *crm, ngx_str_t *sid, cJSON *note,
+    ngx_int_t turn)
+{
+    ngx_http_voice_over_t  *over;
+
     over = ngx_alloc(sizeof(ngx_http_voice_over_t), ngx_cycle->log);
     if (over == NULL) {
         cJSON_Delete(note);
@@ -307,6 +366,7 @@ ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
 
     over->crm = crm;
     over->note = note;
+    over->turn = turn;
 
     if (ngx_voice_crm_resume(crm, sid, 0, ngx_http_voice_note_ended, over)
         == NULL)
@@ -336,7 +396,9 @@ ngx_http_voice_note_ended(void *data, ngx_voice_crm_rc_e rc,
     /* where it cannot be known it is rather noted than lost */
 
     if (rc != NGX_VOICE_CRM_OK
-        || cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(resume, "found")))
+        || (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(resume, "found"))
+            && (over->turn == -1
+                || ngx_http_voice_note_last(resume, over->turn))))
     {
         ngx_http_voice_note_send(over->crm, over->note, NGX_OK);
 
@@ -444,6 +506,36 @@ ngx_http_voice_note_copy(cJSON *note, cJSON *from, const char *name)
     }
 
     return NGX_OK;
+}
+
+
+/* whether a turn is the last one, and its answer was given out nowhere else */
+
+static ngx_uint_t
+ngx_http_voice_note_last(cJSON *resume, ngx_int_t turn)
+{
+    cJSON  *step, *state, *item;
+
+    item = cJSON_GetObjectItemCaseSensitive(resume, "turn");
+
+    if (cJSON_IsNumber(item) && item->valueint > turn) {
+        return 0;
+    }
+
+    cJSON_ArrayForEach(step, cJSON_GetObjectItemCaseSensitive(resume,
+                                                              "steps"))
+    {
+        state = cJSON_GetObjectItemCaseSensitive(step, "state");
+        item = cJSON_GetObjectItemCaseSensitive(step, "turn");
+
+        if (cJSON_IsNumber(item) && item->valueint == turn
+            && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "last")))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

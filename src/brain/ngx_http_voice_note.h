@@ -52,6 +52,13 @@ void ngx_http_voice_note_said(ngx_http_voice_agent_t *agent,
     ngx_http_voice_note_answer_t *answer);
 
 /*
+ * What was said of a turn's answer before the caller hung up.  It is noted
+ * unless the database knows that the call went on, in another memory.
+ */
+void ngx_http_voice_note_left(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words);
+
+/*
  * The answer to a webhook: said is what of the turn's answer went out with
  * it, last that nothing more of it is to come.
  */

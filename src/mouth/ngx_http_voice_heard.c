@@ -33,8 +33,6 @@
 
 static void ngx_http_voice_heard_mask(ngx_http_voice_hook_t *hook,
     ngx_voice_given_t *given, ngx_msec_t left, ngx_str_t *text);
-static void ngx_http_voice_heard_note(ngx_http_voice_hook_t *hook,
-    ngx_uint_t turn, ngx_str_t *text);
 static ngx_msec_t ngx_http_voice_heard_time(ngx_http_voice_hook_t *hook,
     ngx_voice_given_t *given, ngx_str_t *words, ngx_msec_t total);
 static ngx_msec_t ngx_http_voice_heard_length(ngx_voice_given_piece_t *piece);
@@ -49,6 +47,8 @@ ngx_http_voice_heard(ngx_http_voice_hook_t *hook, ngx_str_t *words)
     ngx_uint_t          i;
     ngx_msec_t          total, heard;
     ngx_voice_given_t   given;
+
+    ngx_http_voice_note_answer_t  answer;
 
     if (ngx_voice_call_given(hook->conf->zone, &hook->call.sid, &given)
         != NGX_OK)
@@ -84,7 +84,12 @@ ngx_http_voice_heard(ngx_http_voice_hook_t *hook, ngx_str_t *words)
     ngx_voice_call_heard(hook->conf->zone, &hook->call.sid, given.turn, &text,
                          hook->agent.flow->limits.history);
 
-    ngx_http_voice_heard_note(hook, given.turn, &text);
+    ngx_memzero(&answer, sizeof(ngx_http_voice_note_answer_t));
+
+    answer.estimated = 1;
+
+    ngx_http_voice_note_said(&hook->agent, &hook->view, given.turn, &text,
+                             &answer);
 }
 
 
@@ -107,7 +112,7 @@ ngx_http_voice_heard_last(ngx_http_voice_hook_t *hook)
 
     ngx_http_voice_heard_mask(hook, &given, NGX_MAX_INT32_VALUE, &text);
 
-    ngx_http_voice_heard_note(hook, given.turn, &text);
+    ngx_http_voice_note_left(&hook->agent, &hook->view, given.turn, &text);
 }
 
 
@@ -133,20 +138,6 @@ ngx_http_voice_heard_mask(ngx_http_voice_hook_t *hook,
     while (text->len && text->data[text->len - 1] == ' ') {
         text->len--;
     }
-}
-
-
-static void
-ngx_http_voice_heard_note(ngx_http_voice_hook_t *hook, ngx_uint_t turn,
-    ngx_str_t *text)
-{
-    ngx_http_voice_note_answer_t  answer;
-
-    ngx_memzero(&answer, sizeof(ngx_http_voice_note_answer_t));
-
-    answer.estimated = 1;
-
-    ngx_http_voice_note_said(&hook->agent, &hook->view, turn, text, &answer);
 }
 
 
