@@ -12,6 +12,8 @@
 #include "ngx_voice_call_node.h"
 
 
+static ngx_uint_t ngx_voice_call_newer(ngx_voice_call_node_t *call,
+    ngx_voice_past_t *past);
 static void ngx_voice_call_restore_said(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call, ngx_voice_past_t *past);
 static void ngx_voice_call_restore_steps(ngx_voice_zone_t *zone,
@@ -26,6 +28,7 @@ ngx_voice_call_restore(ngx_voice_zone_t *zone, ngx_voice_past_t *past)
     ngx_int_t               rc;
     ngx_uint_t              new;
     ngx_voice_call_node_t  *call;
+    ngx_voice_said_node_t  *said;
 
     rc = NGX_OK;
     new = 0;
@@ -46,7 +49,7 @@ ngx_voice_call_restore(ngx_voice_zone_t *zone, ngx_voice_past_t *past)
         new = 1;
     }
 
-    if (call->ended || (!new && call->view.turn >= past->turn)) {
+    if (call->ended || (!new && !ngx_voice_call_newer(call, past))) {
 
         /* what happened here since is newer, or nobody listens any more */
 
@@ -60,6 +63,15 @@ ngx_voice_call_restore(ngx_voice_zone_t *zone, ngx_voice_past_t *past)
 
     ngx_voice_answer_free(zone, call);
     ngx_voice_last_free(zone, call);
+
+    said = ngx_voice_said_find(call, past->turn, NGX_VOICE_ROLE_ASSISTANT, 0);
+
+    if (said) {
+
+        /* it was answered otherwise */
+
+        ngx_voice_said_forget(zone, call, said);
+    }
 
     call->view.turn = past->turn;
     call->view.failures = past->failures;
@@ -82,6 +94,20 @@ done:
     ngx_voice_zone_unlock(zone);
 
     return rc;
+}
+
+
+/* also of an answer that is begun here more may have been heard elsewhere */
+
+static ngx_uint_t
+ngx_voice_call_newer(ngx_voice_call_node_t *call, ngx_voice_past_t *past)
+{
+    if (call->view.turn != past->turn) {
+        return call->view.turn < past->turn;
+    }
+
+    return call->answer && call->answer->turn == past->turn
+           && call->answer->step < past->rest;
 }
 
 
