@@ -52,6 +52,7 @@ my @edges;
 #   files                               { name => text } in its folder
 #   conf                                the whole configuration instead
 #   module                              0: load no module
+#   daemon                              1: as a daemon, which can be upgraded
 #   allow                               [patterns of log lines that may be]
 #   ports                               { name => port } of what listens
 #                                       already, such as a stand-in
@@ -205,6 +206,8 @@ sub start {
 
     die "nginx is running\n" if $self->{master};
 
+    unlink $self->path('nginx.pid');
+
     my $pid = fork // die "fork: $!";
 
     if ($pid == 0) {
@@ -217,10 +220,17 @@ sub start {
             or POSIX::_exit(127);
     }
 
+    if ($self->{daemon}) {
+
+        # the first process leaves when there is a master
+        waitpid $pid, 0;
+        ($pid) = $self->read_file('nginx.pid') =~ /^(\d+)/;
+    }
+
     $self->{master} = $pid;
 
     my $up = wait_for(sub {
-        return -1 if waitpid($pid, WNOHANG) == $pid;
+        return -1 if !$pid || gone($pid);
         return 1 if $self->workers >= $self->{workers} && -s $self->path('nginx.pid')
             && $self->can_connect;
     });
@@ -343,7 +353,7 @@ sub stop {
     for my $sig ($signal || 'QUIT', 'TERM', 'KILL') {
         my @all = ($pid, children($pid));
         kill $sig, $sig eq 'KILL' ? @all : $pid;
-        last if wait_for(sub { waitpid($pid, WNOHANG) != 0 }, 30);
+        last if wait_for(sub { gone($pid) }, 30);
         $left = 0;
     }
 
@@ -355,6 +365,54 @@ sub stop {
 }
 
 sub quit { $_[0]->stop('QUIT') }
+
+# Whether a process has ended.  A master that was started by another one is no
+# child of ours.
+
+sub gone {
+    my ($pid) = @_;
+
+    return 1 if waitpid($pid, WNOHANG) == $pid;
+
+    open my $file, '<', "/proc/$pid/stat" or return 1;
+
+    return (<$file> // ') Z') =~ /^.*\) [ZX]/s;
+}
+
+# A binary upgrade, its first half: the old master starts a new one, and the
+# workers of both serve.  Returns the old one's pid; the edge is the new one's.
+
+sub upgrade {
+    my ($self) = @_;
+
+    my $old = $self->{master};
+
+    kill USR2 => $old;
+
+    wait_for(sub {
+        my ($new) = $self->read_file('nginx.pid') =~ /^(\d+)\n/ or return;
+
+        return if $new == $old;
+        $self->{master} = $new;
+        return $self->workers >= $self->{workers};
+    }) or die "no new master\n";
+
+    return $old;
+}
+
+# The second half: the old workers leave when they are done, then the master.
+
+sub retire {
+    my ($self, $old) = @_;
+
+    kill WINCH => $old;
+    wait_for(sub { !children($old) || "@{[children($old)]}" eq $self->{master} })
+        or return;
+
+    kill QUIT => $old;
+
+    return wait_for(sub { gone($old) });
+}
 
 
 # --- nginx -t --------------------------------------------------------------

@@ -99,7 +99,7 @@ CONF
 
 my $TEMPLATE = <<'CONF';
 %%GLOBALS%%
-daemon off;
+daemon %%DAEMON%%;
 pid %%DIR%%/%%NAME%%.pid;
 error_log %%DIR%%/%%LOG%% %%LEVEL%%;
 worker_processes %%WORKERS%%;
@@ -193,6 +193,7 @@ sub conf {
 
     my %part = (
         GLOBALS      => $globals,
+        DAEMON       => $o{daemon} ? 'on' : 'off',
         NAME         => $o{name},
         LOG          => $o{log},
         LEVEL        => $o{log_level},
