@@ -64,11 +64,11 @@ ngx_voice_call_restore(ngx_voice_zone_t *zone, ngx_voice_past_t *past)
     ngx_voice_answer_free(zone, call);
     ngx_voice_last_free(zone, call);
 
-    said = ngx_voice_said_find(call, past->turn, NGX_VOICE_ROLE_ASSISTANT, 0);
+    /* of what is known here a part is missing, and some was said otherwise */
 
-    if (said) {
-
-        /* it was answered otherwise */
+    while (!ngx_queue_empty(&call->said)) {
+        said = ngx_queue_data(ngx_queue_head(&call->said),
+                              ngx_voice_said_node_t, queue);
 
         ngx_voice_said_forget(zone, call, said);
     }
