@@ -39,27 +39,45 @@ my $story = "$first $second $third";
 
 sub reply {
     my ($words, $messages) = @_;
+    my $reply = answer($words, $messages);
+    my ($said, $last) = @$messages[-2, -1];
+
+    if ($last->{role} eq 'system' && $last->{content} =~ /already spoken/) {
+        $_ =~ s/\A\Q$said->{content}\E *//
+            for ref $reply ? $reply->{say} : $reply;
+    }
+
+    return $reply;
+}
+
+sub answer {
+    my ($words, $messages) = @_;
     my @user = map { $_->{content} } grep { $_->{role} eq 'user' } @$messages;
 
-    if ($words =~ /^story/) {
-        my ($said, $last) = @$messages[-2, -1];
-
-        return $story if $last->{role} ne 'system'
-            || $last->{content} !~ /already spoken/;
-        return $story =~ s/\A\Q$said->{content}\E *//r;
-    }
+    return $story if $words =~ /^story/;
 
     # all of the call so far, as the model was told
     return 'You said ' . join(', ', @user) . '.' if $words ne 'ticket';
 
-    my ($result) = map { $json->decode($_->{content}) }
-        grep { $_->{role} eq 'tool' } $messages->[-1];
+    my ($result) = results($messages);
 
     return { say => 'I write that down.', calls => [ {
         name => 'create_support_ticket', arguments => {
             title => 'Loose wheel', description => 'It is loose.' } } ] }
         if !$result;
     return 'Your ticket is ' . ($result->{ticket}{number} // 'nowhere') . '.';
+}
+
+sub results {
+    my ($messages) = @_;
+    my @results;
+
+    for my $m (reverse @$messages) {
+        last if $m->{role} eq 'user';
+        unshift @results, $json->decode($m->{content}) if $m->{role} eq 'tool';
+    }
+
+    return @results;
 }
 
 my $node = Voice::Node->new($pg, 'a', organization => $larkspur, daemon => 1,
@@ -108,8 +126,12 @@ for my $time (1, 2) {
         my ($calls) = @_;
 
         return after($calls, 2, sub { $old = $edge->upgrade }),
-            after($calls, 4 * $callers, sub {
-                ok $edge->retire($old), "upgrade $time: the old one leaves" }),
+            after($calls, 4 * $callers, sub { kill WINCH => $old }),
+            sub { $edge->left($old) },
+            sub {
+                ok $edge->retire($old), "upgrade $time: the old one leaves";
+                return 1;
+            },
             after($calls, $callers);
     });
 

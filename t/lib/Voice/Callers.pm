@@ -61,7 +61,9 @@ sub call_p {
         };
     }
 
+    # half of them come on a new connection each time, to any worker
     return $self->{node}->phone(connect => $AGAIN, from => "+$n",
+        keep_alive => $n % 2,
         status_url => "/api/voice/status#$AGAIN")->call_p(lines => \@lines);
 }
 

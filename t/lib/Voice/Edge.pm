@@ -400,14 +400,21 @@ sub upgrade {
     return $old;
 }
 
+# whether a master has no process but its successor
+
+sub left {
+    my ($self, $old) = @_;
+
+    return !grep { $_ != $self->{master} } children($old);
+}
+
 # The second half: the old workers leave when they are done, then the master.
 
 sub retire {
     my ($self, $old) = @_;
 
     kill WINCH => $old;
-    wait_for(sub { !children($old) || "@{[children($old)]}" eq $self->{master} })
-        or return;
+    wait_for(sub { $self->left($old) }) or return;
 
     kill QUIT => $old;
 
