@@ -487,6 +487,32 @@ for my $amid (qw(cut stall)) {
         'under the same key';
 }
 
+{
+    # a reload meanwhile
+    my $line = line();
+    my $locker = $pg->connect($name);
+
+    $locker->begin_work;
+    $locker->do('lock table leads in access exclusive mode');
+
+    $line->send($line->{target}, SpeechResult => 'kindly', @{ $line->{who} });
+
+    Voice::Edge::wait_for(sub { $owner->selectrow_array("select count(*) from "
+        . "pg_stat_activity where wait_event_type = 'Lock'") });
+    ok $edge->reload, 'a reload while it is being done';
+    $locker->rollback;
+
+    my $said = rest($line->other(who => $line->{who}), $line->read);
+
+    like $said, qr/^I write that down\. .*I have noted your interest\.$/,
+        'the old worker goes on with the turn';
+    is scalar(my @l = leads($line)), 1, 'it is done once';
+    is scalar @{ $model->requests }, 2, 'and nobody began anew';
+    $line->hang_up;
+    ok $edge->wait_for_old_workers, 'the old worker leaves';
+    up();
+}
+
 # --- an action that outlives its turn -----------------------------------------
 
 {
