@@ -130,7 +130,7 @@ sub requests { scalar @{ $model->requests } }
     while (my $next = redirect($r)) {
         last if action($r);
         $r = $line->post($next);
-        $heard .= ' ' . words($r);
+        $heard = join ' ', grep { length } $heard, words($r);
     }
 
     is $heard, "$second $third", 'with the rest, in order';
@@ -264,7 +264,7 @@ sub requests { scalar @{ $model->requests } }
 
     until (action($r)) {
         $r = $other->post(redirect($r));
-        $heard .= ' ' . words($r);
+        $heard = join ' ', grep { length } $heard, words($r);
     }
 
     is $heard, $story, 'asked for when it was complete: nothing is lost';
@@ -299,7 +299,7 @@ sub requests { scalar @{ $model->requests } }
 
     while (!action($r)) {
         $r = $two->post(redirect($r));
-        $heard .= ' ' . words($r);
+        $heard = join ' ', grep { length } $heard, words($r);
     }
 
     is $r->header('X-Worker'), $workers[1], 'the other one went on';
@@ -366,7 +366,7 @@ sub requests { scalar @{ $model->requests } }
 
     until (action($r)) {
         $r = $line->post(redirect($r));
-        $heard .= ' ' . words($r);
+        $heard = join ' ', grep { length } $heard, words($r);
     }
 
     is $heard, "$first $second", 'complete while the stream is held';

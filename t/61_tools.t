@@ -681,6 +681,67 @@ for my $amid (qw(cut stall)) {
     is +(tickets($line))[0]{title}, 'Loose wheel', 'as it was said';
 }
 
+# --- no memory for what was done -------------------------------------------------
+
+{
+    my $small = Voice::Scene->new(
+        model => { reply => \&reply },
+        flow => {
+            voice => undef, tools => \@tools,
+            limits => { rounds => 3, history => 32000 },
+            rules => [{ when => 'zzz', do => 'wait', say => 'Yes.' }],
+        },
+        http_directives => {
+            voice_zone => 'voice:256k',
+            voice_database => "\"host=$pg->{dir} dbname=$name "
+                . 'user=voice_edge" timeout=3s',
+            voice_number => "default flow=general organization=$larkspur",
+        },
+        directives => {
+            voice_filler_after => '20s', voice_first_token_timeout => '20s',
+            voice_token_timeout => '20s', voice_answer_within => '10s',
+            voice_tool_timeout => '20s',
+        },
+    );
+    my $other = $small->edge;
+
+    Voice::Edge::wait_for(sub {
+        (() = $other->log =~ /connection for actions is up/g) >= 2 });
+
+    my $line = $small->line;
+    $line->{who} = [From => '+' . ++$caller];
+
+    my $target = $line->open(@{ $line->{who} });
+
+    $small->model->arm({ match => { text => 'long' },
+                         fault => { hold => 'header' } });
+    $line->send($target, SpeechResult => 'long', @{ $line->{who} });
+    $small->model->wait_for('held', 1);
+
+    # calls come in until there is no room for one more, and say a lot
+    my @lines;
+
+    for (1 .. 400) {
+        push @lines, $small->line;
+        last if $lines[-1]->post('inbound-webhook')->body !~ /<Redirect/;
+    }
+
+    cmp_ok scalar @lines, '<', 400, 'the zone is full';
+
+    for my $size (20000, 6000, 1900, 1900, 900, 900) {
+        $_->post('process-speech', SpeechResult => 'z' x $size) for @lines;
+    }
+
+    $small->model->release;
+    ok $other->wait_for_log(qr/tool "create_support_ticket": done/),
+        'a tool is called';
+    $other->quit;
+
+    is scalar(my @t = tickets($line)), 1,
+        'what the model can not be told is not done again';
+    is scalar @{ $small->model->requests }, 1, 'it is not asked';
+}
+
 unlike $edge->log, qr/Kim Reyes|gravel|Loose wheel/,
     'nothing of it is in the log';
 

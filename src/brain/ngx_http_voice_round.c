@@ -258,9 +258,15 @@ ngx_http_voice_round_event(ngx_http_voice_tool_t *tool)
     rc = ngx_http_voice_round_note(round);
     round->i++;
 
-    if (rc == NGX_OK && ngx_http_voice_round_next(round) == NGX_AGAIN) {
+    if (rc == NGX_OK) {
+        rc = ngx_http_voice_round_next(round);
+    }
+
+    if (rc == NGX_AGAIN) {
         return;
     }
+
+    round->failed = (rc != NGX_OK);
 
     round->done(round->data);
 }
@@ -337,12 +343,12 @@ ngx_http_voice_round_note(ngx_http_voice_round_t *round)
     entry.data = (u_char *) text;
     entry.len = ngx_strlen(text);
 
-    ngx_voice_answer_tool(round->agent->zone, &sid, round->call->turn,
-                          round->names.nelts, &entry, round->after,
-                          round->agent->flow->limits.history);
-    cJSON_free(text);
+    /* what the model is not told it does again */
 
-    rc = NGX_OK;
+    rc = ngx_voice_answer_tool(round->agent->zone, &sid, round->call->turn,
+                               round->names.nelts, &entry, round->after,
+                               round->agent->flow->limits.history);
+    cJSON_free(text);
 
 done:
 

@@ -45,6 +45,7 @@ typedef struct {
 
     unsigned                       over:1;  /* no results are to be told */
     unsigned                       busy:1;  /* done will run */
+    unsigned                       failed:1;  /* as NGX_ERROR, in done */
     unsigned                       stopped:1;
 } ngx_http_voice_round_t;
 
@@ -54,7 +55,8 @@ ngx_int_t ngx_http_voice_round_init(ngx_http_voice_round_t *round);
 
 /*
  * One more round.  calls are copied.  NGX_OK: all results are there;
- * NGX_AGAIN: done will run, as an event; NGX_ERROR without memory.
+ * NGX_AGAIN: done will run, as an event; NGX_ERROR without memory: nothing that
+ * follows is to be asked, since the model does not know what was done.
  */
 ngx_int_t ngx_http_voice_round_run(ngx_http_voice_round_t *round,
     cJSON *offered, ngx_voice_chat_call_t *calls, ngx_uint_t n);

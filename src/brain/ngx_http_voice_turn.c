@@ -581,6 +581,11 @@ ngx_http_voice_turn_acted(void *data)
         return;
     }
 
+    if (turn->round.failed) {
+        ngx_http_voice_turn_end(turn, 0);
+        return;
+    }
+
     if (turn->round.flow) {
         ngx_http_voice_route_to(&turn->agent, &turn->call, turn->round.flow);
     }

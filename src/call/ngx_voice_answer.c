@@ -159,9 +159,9 @@ ngx_voice_answer_end(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
         /* while it runs, what makes room for the words spares the call */
 
         if (text->len) {
-            ngx_voice_call_append(zone, call, answer->turn,
-                                  NGX_VOICE_ROLE_ASSISTANT, 0, text->data,
-                                  text->len, limit);
+            (void) ngx_voice_call_append(zone, call, answer->turn,
+                                         NGX_VOICE_ROLE_ASSISTANT, 0,
+                                         text->data, text->len, limit);
         }
 
         answer->owner = 0;
@@ -271,20 +271,23 @@ ngx_voice_answer_soothed(ngx_voice_zone_t *zone, ngx_str_t *sid,
 }
 
 
-void
+ngx_int_t
 ngx_voice_answer_tool(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
     ngx_uint_t number, ngx_str_t *text, ngx_voice_after_e after, size_t limit)
 {
+    ngx_int_t                 rc;
     ngx_voice_call_node_t    *call;
     ngx_voice_answer_node_t  *answer;
+
+    rc = NGX_OK;
 
     ngx_voice_zone_lock(zone);
 
     call = ngx_voice_call_find(zone, sid);
 
     if (call && !call->ended) {
-        ngx_voice_call_append(zone, call, turn, NGX_VOICE_ROLE_TOOL, number,
-                              text->data, text->len, limit);
+        rc = ngx_voice_call_append(zone, call, turn, NGX_VOICE_ROLE_TOOL,
+                                   number, text->data, text->len, limit);
     }
 
     answer = ngx_voice_answer_own(zone, sid, turn, &call);
@@ -295,6 +298,8 @@ ngx_voice_answer_tool(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_uint_t turn,
     }
 
     ngx_voice_zone_unlock(zone);
+
+    return rc;
 }
 
 

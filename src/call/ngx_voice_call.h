@@ -367,9 +367,10 @@ void ngx_voice_answer_soothed(ngx_voice_zone_t *zone, ngx_str_t *sid,
 /*
  * What a tool was asked and has answered becomes history, also when the answer
  * is not wanted any more: it has happened.  number counts the turn's tools
- * from 1; after is what the answer ends with from now on.
+ * from 1; after is what the answer ends with from now on.  NGX_ERROR: there is
+ * no room for it, and the model would not know that it has happened.
  */
-void ngx_voice_answer_tool(ngx_voice_zone_t *zone, ngx_str_t *sid,
+ngx_int_t ngx_voice_answer_tool(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_uint_t turn, ngx_uint_t number, ngx_str_t *text,
     ngx_voice_after_e after, size_t limit);
 

@@ -74,7 +74,7 @@ ngx_voice_said_forget(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
 }
 
 
-void
+ngx_int_t
 ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
     ngx_uint_t turn, ngx_voice_role_e role, ngx_uint_t number, u_char *data,
     size_t len, size_t limit)
@@ -84,7 +84,7 @@ ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
     /* a step that is taken over, or an answer, brings its words again */
 
     if (ngx_voice_said_find(call, turn, role, number)) {
-        return;
+        return NGX_OK;
     }
 
     while (!ngx_queue_empty(&call->said) && call->said_size + len > limit) {
@@ -102,14 +102,14 @@ ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
 
     node = ngx_voice_zone_alloc(zone, sizeof(ngx_voice_said_node_t));
     if (node == NULL) {
-        return;
+        return NGX_ERROR;
     }
 
     node->text = ngx_voice_chunk_store(zone, data, len);
 
     if (node->text == NULL) {
         ngx_voice_zone_free(zone, node);
-        return;
+        return NGX_ERROR;
     }
 
     node->turn = turn;
@@ -120,6 +120,8 @@ ngx_voice_call_append(ngx_voice_zone_t *zone, ngx_voice_call_node_t *call,
     call->said_size += len;
 
     ngx_queue_insert_tail(&call->said, &node->queue);
+
+    return NGX_OK;
 }
 
 

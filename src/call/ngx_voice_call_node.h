@@ -121,7 +121,7 @@ ngx_voice_said_node_t *ngx_voice_said_find(ngx_voice_call_node_t *call,
     ngx_uint_t turn, ngx_voice_role_e role, ngx_uint_t number);
 void ngx_voice_said_forget(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call, ngx_voice_said_node_t *node);
-void ngx_voice_call_append(ngx_voice_zone_t *zone,
+ngx_int_t ngx_voice_call_append(ngx_voice_zone_t *zone,
     ngx_voice_call_node_t *call, ngx_uint_t turn, ngx_voice_role_e role,
     ngx_uint_t number, u_char *data, size_t len, size_t limit);
 void ngx_voice_answer_free(ngx_voice_zone_t *zone,
