@@ -136,6 +136,8 @@ refused(qr/invalid connection string of the database: a host is not found/,
         http(voice_database => '"host=no-such-host.invalid"'));
 refused(qr/open\(\) "\S+no-such-file" failed/,
         http(voice_database => "$db password=%%DIR%%/no-such-file"));
+refused(qr/invalid connection string of the database: "service" can not be used/,
+        http(voice_database => '"service=crm"'));
 $edge->good_conf('several hosts', http(voice_database =>
     '"host=127.0.0.1,/tmp port=5432,5433 target_session_attrs=read-write" '
     . 'timeout=500ms'));

@@ -100,6 +100,13 @@ ngx_voice_pg_conninfo(ngx_pool_t *pool, ngx_str_t *conninfo,
         return NULL;
     }
 
+    /* its host would be found, and its name resolved, by a worker */
+
+    if (ngx_voice_pg_value(options, "service")) {
+        *reason = "\"service\" can not be used here, name the host";
+        goto done;
+    }
+
     host = ngx_voice_pg_value(options, "host");
 
     if (host && ngx_voice_pg_value(options, "hostaddr") == NULL) {
