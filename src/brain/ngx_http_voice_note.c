@@ -383,9 +383,19 @@ ngx_http_voice_note_ended(void *data, ngx_voice_crm_rc_e rc,
 {
     ngx_http_voice_over_t *over = data;
 
-    cJSON  *root, *resume;
+    cJSON      *root, *resume;
+    ngx_str_t   sid;
 
     root = NULL;
+
+    if (over->turn == -1) {
+
+        /* it may have been resumed here since, for nobody */
+
+        sid = ngx_voice_json_text(over->note, "call");
+
+        (void) ngx_voice_call_end(over->crm->zone, &sid, ngx_cycle->log);
+    }
 
     if (rc == NGX_VOICE_CRM_OK) {
         root = cJSON_ParseWithLength((char *) value->data, value->len);

@@ -72,9 +72,9 @@ void ngx_http_voice_note_utterance(ngx_http_voice_agent_t *agent,
 
 /*
  * The call is over: Twilio's final status and, if they came, seconds; cost is
- * negative if nobody knows it.  Of a
- * call that was not known here the database is asked first: what is no call of
- * ours makes no record.
+ * negative if nobody knows it.  Of a call that was not known here the database
+ * is asked first: what is no call of ours makes no record.  What was resumed
+ * of it in the meantime ends, too.
  */
 void ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
     ngx_str_t *status, ngx_str_t *duration, double cost, ngx_uint_t known);
