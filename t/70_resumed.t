@@ -326,7 +326,8 @@ sub blocked {
     chmod 0777, $socket;
 
     my $near = node('near', peer => 'far', workers => 1,
-                    directives => { voice_answer_within => '4s' });
+                    # a quarter of it is for going on
+                    directives => { voice_answer_within => '8s' });
     my $model = $near->model;
     my @taken;
 
