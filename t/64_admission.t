@@ -385,8 +385,13 @@ for my $n (0 .. $#cases) {
     $model->forget;
     $one->send($one->open, SpeechResult => 'slowly');
     $model->wait_for('held', $held + 1);
-    $two->send($two->open, SpeechResult => 'hello');
-    $scene->health;
+
+    my $next = $two->open;
+    my $turns = $scene->health->json->{counters}{turns};
+
+    $two->send($next, SpeechResult => 'hello');
+    Voice::Edge::wait_for(sub {
+        $scene->health->json->{counters}{turns} > $turns });
     $two->other->post('status', CallStatus => 'completed');
     is $two->read->status, 200, 'in the queue, the caller hangs up';
     ok $edge->wait_for_log(qr/"\Q${\ $two->sid}\E" turn 1 is stopped/),
