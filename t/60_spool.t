@@ -501,6 +501,11 @@ SKIP: {
     my $full = "$disk/full";
     my @calls;
 
+    # what has left the spool makes room again: nothing leaves it
+
+    $dbh->begin_work;
+    $dbh->do('lock table voice.recorded in access exclusive mode');
+
     push @calls, meanwhile(4, sub {
         my ($calls) = @_;
 
@@ -513,6 +518,8 @@ SKIP: {
         or diag @loud;
     like $loud[0] // '', qr/No space left.*|make room/, 'and what to do';
     like $scene->reasons, qr/spool_failing/, 'health tells it';
+
+    $dbh->rollback;
     complete('the disk is full', @calls);
 
     # and no database either
