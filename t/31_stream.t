@@ -385,10 +385,12 @@ sub requests { scalar @{ $model->requests } }
 
     my $line = $scene->line;
     my $target = $line->open;
+    my $done = $speech->counters->{finished} // 0;
 
     $line->send($target, SpeechResult => 'tell me');
     $speech->wait_for('held', 1);
     $edge->wait_for_log(qr/"${\$line->sid}" turn 1 answered/);
+    $speech->wait_for('finished', $done + 5);
     ok !$line->answered, 'nothing is played before the first piece';
     $speech->release;
 
