@@ -113,18 +113,6 @@ sub answer {
     return ("@said", $r);
 }
 
-# an nginx as a machine that loses its power: nothing of it is left
-
-sub kill_all {
-    my ($edge) = @_;
-
-    my @all = ($edge->master, Voice::Edge::children($edge->master));
-
-    kill KILL => @all;
-    Voice::Edge::wait_for(sub { !grep { kill 0 => $_ } @all[1 .. $#all] });
-    $edge->{master} = undef;
-}
-
 my %who = (From => '+15005550006', To => $number);
 
 my $scene = node('a', undef);
@@ -275,7 +263,7 @@ my @heard = Voice::Scene::Line::sounds($r);
 wait_row("select 1 from voice.steps where call_sid = ? and route = "
     . "'process-speech'", $cut->sid);
 
-kill_all($scene->edge);
+$scene->edge->crash;
 unlink "$sockets/a.sock";
 
 $model->clear;
@@ -422,7 +410,7 @@ $there = $b->line(sid => $line->sid);
 $there->send($rest, %who);
 
 $b->model->arm({ fault => { say => 'And on Saturday we close early.' } });
-kill_all($a->edge);
+$a->edge->crash;
 
 $r = $there->read;
 is join(' ', Voice::Scene::Line::sounds($r)),

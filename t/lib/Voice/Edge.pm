@@ -366,6 +366,18 @@ sub stop {
 
 sub quit { $_[0]->stop('QUIT') }
 
+# as a machine that loses its power: nothing of it is left
+
+sub crash {
+    my ($self) = @_;
+
+    my @all = ($self->master, children($self->master));
+
+    kill KILL => @all;
+    wait_for(sub { !grep { !gone($_) } @all });
+    delete $self->{master};
+}
+
 # Whether a process has ended.  A master that was started by another one is no
 # child of ours.
 

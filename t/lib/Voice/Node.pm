@@ -100,31 +100,18 @@ sub mark {
     $self->{lines} = () = $self->edge->log =~ /\n/g;
 }
 
-# The master and all of its workers without notice, and a new memory.
+# All of its processes without notice, and a new memory.
 
 sub crash {
     my ($self) = @_;
 
     my $edge = $self->edge;
-    my @pids = ($edge->master, $edge->workers(1));
-
-    kill KILL => @pids;
-    waitpid $edge->master, 0;
-    Voice::Edge::wait_for(sub { !grep { alive($_) } @pids });
+    $edge->crash;
     $edge->allow(qr/still could not bind/);
-    delete $edge->{master};
 
     # a unix socket that nobody has removed is in the way of the next one
     unlink $self->{socket};
     $self->mark;
-}
-
-sub alive {
-    my ($pid) = @_;
-
-    open my $file, '<', "/proc/$pid/stat" or return 0;
-
-    return (<$file> // '') !~ /^.*\) [ZX]/;
 }
 
 # The same webhook on so many connections at once: the answers, all of them
