@@ -176,6 +176,20 @@ $call = wait_row("select * from calls where unique_id = ? and status = "
     . "'completed'", $sid);
 is $call->{duration}, 77, 'the CRM knows how long it was';
 
+# the end of a call whose number no configuration names any more, told twice
+
+$line = $scene->line;
+$line->open(%who);
+
+for my $route ('status', 'process-recording') {
+    is $line->post($route, %end, To => '+15005550098', Digits => 'hangup',
+        $route eq 'status' ? () : (ParentCallSid => 'CA' . '0' x 32))->status,
+        $route eq 'status' ? 204 : 200, "$route of a number that is gone";
+}
+
+ok wait_row("select 1 from calls where unique_id = ? and status = 'completed'",
+            $line->sid), 'is an end, too';
+
 my $stranger = $scene->line;
 is $stranger->post('status', %end)->status, 204, 'the end of a stranger';
 

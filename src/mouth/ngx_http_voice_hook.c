@@ -235,7 +235,7 @@ ngx_http_voice_hook_add(ngx_http_voice_agent_t *agent, ngx_array_t *agents)
 }
 
 
-void
+ngx_int_t
 ngx_http_voice_hook_speaker(ngx_http_voice_hook_t *hook)
 {
     ngx_str_t                       name;
@@ -249,6 +249,12 @@ ngx_http_voice_hook_speaker(ngx_http_voice_hook_t *hook)
     agent = &hook->agent;
 
     number = ngx_http_voice_hook_number(conf, &hook->call.to);
+
+    if (number == NULL) {
+
+        /* a call goes on to its end without the number that it began with */
+        return NGX_DECLINED;
+    }
 
     /* the call's own flow; a reload may have taken it away */
 
@@ -277,6 +283,8 @@ ngx_http_voice_hook_speaker(ngx_http_voice_hook_t *hook)
                                                      &hook->call.sid,
                                                      hook->request->pool);
     }
+
+    return NGX_OK;
 }
 
 

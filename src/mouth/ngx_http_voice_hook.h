@@ -142,8 +142,11 @@ void ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     ngx_http_conf_ctx_t *ctx, ngx_http_voice_number_t *number,
     ngx_voice_flow_t *flow, ngx_http_voice_agent_t *agent);
 
-/* the agent of a claimed step: the call's own flow, its number, its caller */
-void ngx_http_voice_hook_speaker(ngx_http_voice_hook_t *hook);
+/*
+ * The agent of a call: its own flow, its number, its caller.  NGX_DECLINED: no
+ * "voice_number" answers the number, which only a call's end gets to see.
+ */
+ngx_int_t ngx_http_voice_hook_speaker(ngx_http_voice_hook_t *hook);
 
 /* adds everybody who speaks here to an array of ngx_http_voice_agent_t */
 ngx_int_t ngx_http_voice_hook_agents(ngx_http_voice_webhook_conf_t *conf,

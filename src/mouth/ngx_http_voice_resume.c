@@ -300,7 +300,7 @@ ngx_http_voice_resume_past(ngx_http_voice_pace_t *pace, cJSON *root,
     hook->view.flow_len = ngx_min(past.call.flow.len, NGX_VOICE_FLOW_LEN);
     ngx_memcpy(hook->view.flow, past.call.flow.data, hook->view.flow_len);
 
-    ngx_http_voice_hook_speaker(hook);
+    (void) ngx_http_voice_hook_speaker(hook);
 
     past.limit = hook->agent.flow->limits.history;
 

@@ -111,8 +111,9 @@ ngx_http_voice_step_over(ngx_http_voice_hook_t *hook)
         && ngx_voice_call_look(hook->conf->zone, &hook->call.sid, &hook->view)
            == NGX_OK)
     {
-        ngx_http_voice_hook_speaker(hook);
-        ngx_http_voice_heard_last(hook);
+        if (ngx_http_voice_hook_speaker(hook) == NGX_OK) {
+            ngx_http_voice_heard_last(hook);
+        }
     }
 
     cost = ngx_http_voice_step_cost(hook);
@@ -221,8 +222,9 @@ ngx_http_voice_step_forget(ngx_http_voice_hook_t *hook)
     (void) ngx_voice_call_look(hook->conf->zone, &hook->call.sid,
                                &hook->view);
 
-    ngx_http_voice_hook_speaker(hook);
-    ngx_http_voice_record_forget(hook);
+    if (ngx_http_voice_hook_speaker(hook) == NGX_OK) {
+        ngx_http_voice_record_forget(hook);
+    }
 }
 
 
@@ -375,7 +377,7 @@ ngx_http_voice_step_where(ngx_http_voice_pace_t *pace)
         return ngx_http_voice_step_here(pace);
     }
 
-    ngx_http_voice_hook_speaker(hook);
+    (void) ngx_http_voice_hook_speaker(hook);
 
     return ngx_http_voice_peer(pace, &node, ngx_http_voice_step_here);
 }
@@ -428,7 +430,7 @@ ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
     }
 
     if (hook->over) {
-        ngx_http_voice_hook_speaker(hook);
+        (void) ngx_http_voice_hook_speaker(hook);
         pace->reply.next = NGX_HTTP_VOICE_NEXT_HANGUP;
         return ngx_http_voice_pace_send(pace);
     }
@@ -478,7 +480,7 @@ ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
 
     pace->claimed = (claim == NGX_VOICE_CLAIM_RUN);
 
-    ngx_http_voice_hook_speaker(hook);
+    (void) ngx_http_voice_hook_speaker(hook);
 
     pace->reply.turn = hook->step.turn;
     pace->reply.step = hook->step.step;

@@ -137,7 +137,7 @@ ngx_http_voice_talk_rung(ngx_http_voice_pace_t *pace)
         return NGX_DONE;
     }
 
-    ngx_http_voice_hook_speaker(pace->hook);
+    (void) ngx_http_voice_hook_speaker(pace->hook);
 
     return ngx_http_voice_talk_greet(pace);
 }
@@ -224,7 +224,7 @@ ngx_http_voice_talk_open(ngx_http_voice_pace_t *pace)
             return NGX_DONE;
         }
 
-        ngx_http_voice_hook_speaker(hook);
+        (void) ngx_http_voice_hook_speaker(hook);
     }
 
     flow = hook->agent.flow;
