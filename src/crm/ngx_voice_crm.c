@@ -210,13 +210,6 @@ ngx_voice_crm_stop(ngx_voice_crm_t *crm)
 }
 
 
-ngx_uint_t
-ngx_voice_crm_up(ngx_voice_crm_t *crm)
-{
-    return crm->actions.up;
-}
-
-
 ngx_voice_crm_ask_t *
 ngx_voice_crm_who(ngx_voice_crm_t *crm, ngx_str_t *called, ngx_str_t *given,
     ngx_str_t *caller, ngx_msec_t timeout, ngx_voice_crm_done_pt done,

@@ -139,8 +139,5 @@ ngx_int_t ngx_voice_crm_note(ngx_voice_crm_t *crm, ngx_str_t *note);
 ngx_int_t ngx_voice_crm_tools(ngx_voice_crm_t *crm, ngx_pool_t *pool,
     ngx_str_t *tools);
 
-/* whether actions could be sent now */
-ngx_uint_t ngx_voice_crm_up(ngx_voice_crm_t *crm);
-
 
 #endif /* _NGX_VOICE_CRM_H_INCLUDED_ */

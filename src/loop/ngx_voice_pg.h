@@ -100,9 +100,6 @@ ngx_voice_pg_query_t *ngx_voice_pg_query(ngx_voice_pg_t *pg,
 /* done will not run; before it has only */
 void ngx_voice_pg_drop(ngx_voice_pg_query_t *query);
 
-/* the query's memory, for what its owner keeps with it */
-ngx_pool_t *ngx_voice_pg_pool(ngx_voice_pg_query_t *query);
-
 
 /*
  * Configuration time: checks a connection string (libpq, "Connection

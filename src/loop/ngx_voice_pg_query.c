@@ -133,13 +133,6 @@ ngx_voice_pg_drop(ngx_voice_pg_query_t *query)
 }
 
 
-ngx_pool_t *
-ngx_voice_pg_pool(ngx_voice_pg_query_t *query)
-{
-    return query->pool;
-}
-
-
 /* what is no UTF-8 would be an error of the whole statement */
 
 static u_char *
