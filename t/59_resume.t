@@ -386,6 +386,24 @@ up($_) for $a, $b;
 
 alternate($a, $b, 'nodes that ask each other');
 
+# the end of a call is told to the node that has it, whoever hears of it
+
+$line = $a->line;
+$line->open(%who);
+wait_row('select 1 from voice.calls where sid = ? and node = ?', $line->sid,
+         'a');
+
+my $calls = $a->health->json->{calls};
+
+is $b->line(sid => $line->sid)->post('status', %end)->status, 204,
+    'the end of a call that another node has';
+is $a->health->json->{calls}, $calls - 1, 'is told to that node';
+ok wait_row("select 1 from voice.calls where sid = ? and status = 'completed'",
+            $line->sid), 'and to the database';
+
+is $b->line->post('status', %end)->status, 204,
+    'the end of a call that nobody has';
+
 # an answer in the making is fetched from who makes it
 
 $a->model->arm({ fault => { say => $story, hold => 14 } });

@@ -49,16 +49,19 @@ ngx_int_t
 ngx_http_voice_peer(ngx_http_voice_pace_t *pace, ngx_str_t *node,
     ngx_http_voice_resume_pt next)
 {
-    ngx_pool_cleanup_t      *cln;
-    ngx_http_request_t      *r;
-    ngx_http_voice_ask_t    *ask;
-    ngx_http_voice_peer_t   *peer;
-    ngx_http_voice_hook_t   *hook;
+    ngx_pool_cleanup_t        *cln;
+    ngx_http_request_t        *r;
+    ngx_http_voice_ask_t      *ask;
+    ngx_http_voice_peer_t     *peer;
+    ngx_http_voice_hook_t     *hook;
+    ngx_http_core_srv_conf_t  *cscf;
 
     hook = pace->hook;
     r = hook->request;
 
-    ask = ngx_http_voice_ask_create(hook->agent.ctx, &hook->call.sid);
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+
+    ask = ngx_http_voice_ask_create(cscf->ctx, &hook->call.sid);
     if (ask == NULL) {
         return next(pace);
     }
@@ -281,6 +284,14 @@ ngx_http_voice_peer_done(ngx_http_voice_ask_t *ask)
     }
 
     r = pace->hook->request;
+
+    if (ask->status == NGX_HTTP_NO_CONTENT) {
+
+        /* it has been told, and had nothing to say */
+
+        ngx_http_voice_pace_again(pace, peer->next);
+        return;
+    }
 
     if (ask->status == NGX_HTTP_OK && ask->complete && !peer->over
         && peer->len)

@@ -8,6 +8,8 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include <cjson/cJSON.h>
+
 #include "ngx_http_voice_step.h"
 #include "ngx_http_voice_heard.h"
 #include "ngx_http_voice_peer.h"
@@ -17,9 +19,14 @@
 #include "ngx_http_voice_url.h"
 #include "../ask/ngx_http_voice_header.h"
 #include "../brain/ngx_http_voice_note.h"
+#include "../wire/ngx_voice_json_text.h"
 
 
 static ngx_int_t ngx_http_voice_step_status(ngx_http_voice_hook_t *hook);
+static void ngx_http_voice_step_owner(void *data, ngx_voice_crm_rc_e rc,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_voice_step_tell(ngx_http_voice_pace_t *pace);
+static ngx_int_t ngx_http_voice_step_ended(ngx_http_voice_pace_t *pace);
 static ngx_uint_t ngx_http_voice_step_final(ngx_http_voice_hook_t *hook);
 static void ngx_http_voice_step_forget(ngx_http_voice_hook_t *hook);
 static ngx_uint_t ngx_http_voice_step_hears(ngx_http_voice_hook_t *hook);
@@ -85,11 +92,104 @@ ngx_http_voice_step(ngx_http_voice_hook_t *hook)
 static ngx_int_t
 ngx_http_voice_step_status(ngx_http_voice_hook_t *hook)
 {
-    if (ngx_http_voice_step_final(hook)) {
-        ngx_http_voice_step_over(hook);
-    }
+    ngx_http_voice_pace_t          *pace;
+    ngx_http_voice_webhook_conf_t  *conf;
 
     hook->state = "status";
+
+    if (!ngx_http_voice_step_final(hook)) {
+        return NGX_HTTP_NO_CONTENT;
+    }
+
+    conf = hook->conf;
+
+    if (conf->peer.len == 0
+        || ngx_http_voice_peer_passed(hook->request)
+        || ngx_http_voice_hook_param(hook, "ParentCallSid").len
+        || ngx_voice_call_look(conf->zone, &hook->call.sid, &hook->view)
+           == NGX_OK)
+    {
+        ngx_http_voice_step_over(hook);
+        return NGX_HTTP_NO_CONTENT;
+    }
+
+    /* another node may have the call: it is to know, and the database where */
+
+    pace = ngx_http_voice_pace_create(hook);
+    if (pace == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    pace->lookup = ngx_voice_crm_resume(conf->crm, &hook->call.sid, 0,
+                                        ngx_http_voice_step_owner, pace);
+    if (pace->lookup == NULL) {
+        ngx_http_voice_step_over(hook);
+        return NGX_HTTP_NO_CONTENT;
+    }
+
+    ngx_http_voice_pace_wait(pace, ngx_http_voice_step_ended,
+                             ngx_http_voice_pace_left(pace));
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_voice_step_owner(void *data, ngx_voice_crm_rc_e rc,
+    ngx_str_t *value)
+{
+    ngx_http_voice_pace_t *pace = data;
+
+    cJSON                  *root, *call;
+    ngx_str_t               node, *self;
+    ngx_http_voice_hook_t  *hook;
+
+    hook = pace->hook;
+    self = &hook->conf->crm->node;
+
+    pace->lookup = NULL;
+
+    root = (rc == NGX_VOICE_CRM_OK)
+           ? cJSON_ParseWithLength((char *) value->data, value->len) : NULL;
+
+    call = cJSON_GetObjectItemCaseSensitive(
+               cJSON_GetObjectItemCaseSensitive(root, "resume"), "call");
+
+    node = ngx_voice_json_text(call, "node");
+
+    /* it becomes a part of a path */
+
+    if (node.len && node.len <= NGX_VOICE_CRM_NODE
+        && ngx_strlchr(node.data, node.data + node.len, '/') == NULL
+        && (node.len != self->len
+            || ngx_strncmp(node.data, self->data, node.len) != 0))
+    {
+        hook->origin.data = ngx_pstrdup(hook->request->pool, &node);
+        hook->origin.len = hook->origin.data ? node.len : 0;
+    }
+
+    cJSON_Delete(root);
+
+    ngx_http_voice_pace_again(pace, hook->origin.len
+                                    ? ngx_http_voice_step_tell
+                                    : ngx_http_voice_step_ended);
+}
+
+
+static ngx_int_t
+ngx_http_voice_step_tell(ngx_http_voice_pace_t *pace)
+{
+    return ngx_http_voice_peer(pace, &pace->hook->origin,
+                               ngx_http_voice_step_ended);
+}
+
+
+/* whether the other one was told or not, the database is */
+
+static ngx_int_t
+ngx_http_voice_step_ended(ngx_http_voice_pace_t *pace)
+{
+    ngx_http_voice_step_over(pace->hook);
 
     return NGX_HTTP_NO_CONTENT;
 }
@@ -376,8 +476,6 @@ ngx_http_voice_step_where(ngx_http_voice_pace_t *pace)
     {
         return ngx_http_voice_step_here(pace);
     }
-
-    (void) ngx_http_voice_hook_speaker(hook);
 
     return ngx_http_voice_peer(pace, &node, ngx_http_voice_step_here);
 }
