@@ -284,8 +284,15 @@ sub heard {
         'what is made for a caller is waited for';
 
     my %new = map { $_ => 1 } $edge->workers;
+    my @old;
 
-    for my $pid (grep { !$new{$_} } $edge->workers(1)) {
+    # the other one leaves by itself
+    Voice::Edge::wait_for(sub {
+        @old = grep { !$new{$_} } $edge->workers(1);
+        @old == 1;
+    });
+
+    for my $pid (@old) {
         $edge->allow(qr/worker process $pid exited on signal/);
         kill KILL => $pid;
     }
