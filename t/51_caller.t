@@ -112,6 +112,10 @@ subtest 'numbers' => sub {
     $dbh->do("update pbx_providers set did_numbers = '+15005550009, 12'
         where id = 1");
     is number('+15005550019')->{organization}, $yachts, 'a list that is no JSON';
+    $dbh->do("update pbx_providers set did_numbers = '[\"\", \"main line\"]'
+        where id = 1");
+    is number($_)->{organization}, undef, "\"$_\" is nobody's"
+        for '', 'sip:sales@bikes.example', 'client:anna';
     $dbh->do("update organizations set settings = 'in New York' where id = 1");
     is number('+15005550009')->{timezone}, 'UTC', 'settings that are no JSON';
 };

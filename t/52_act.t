@@ -460,6 +460,26 @@ subtest 'create_support_ticket' => sub {
 };
 
 
+subtest 'a ticket of who was only a number' => sub {
+    my $sid = open_call('+15005550061');
+
+    act($sid, 'create_lead', { title => 'A tandem' });
+    is row('contacts', 'phone = ?', '+15005550061')->{name}, '+15005550061',
+        'a contact without a name';
+
+    act($sid, 'create_support_ticket', { title => 'T', description => 'D',
+        name => 'Jane Roe', email => 'jane@mail.example' });
+
+    my $row = row('support_tickets', 'title = ?', 'T');
+    is $row->{customer_name}, 'Jane Roe', 'the ticket has the name';
+    is $row->{customer_email}, 'jane@mail.example', 'and the address';
+    is row('contacts', 'phone = ?', '+15005550061')->{name}, 'Jane Roe',
+        'as the contact has';
+
+    $dbh->do("delete from support_tickets where title = 'T'");
+};
+
+
 subtest 'add_ticket_comment' => sub {
     my $sid = open_call($ANNA);
 
@@ -500,6 +520,20 @@ subtest 'add_ticket_comment' => sub {
         where ticket_number = 'TKT-001-000001'");
     refused act($sid, 'add_ticket_comment', { ticket => 'TKT-001-000001',
         comment => 'x' }), 'closed', qr/is closed; offer/, 'a closed one';
+
+    # it is looked for once, however many there are
+
+    $dbh->begin_work;
+    $dbh->do("set local track_functions = 'all'");
+    $dbh->do("insert into support_tickets (ticket_number, organization_id,
+        title, description, status, category, customer_email, customer_name)
+        select 'X-' || g, 1, 't', 'd', 'open', 'general', '', 'x'
+        from generate_series(1, 50) g");
+    $pg->call($dbh, 'act', $sid, "$sid/looked", 'add_ticket_comment',
+        { ticket => 'TKT-001-000002', comment => 'x' });
+    is $dbh->selectrow_array("select calls from pg_stat_xact_user_functions
+        where funcname = 'crm_ticket_of_caller'"), 1, 'one search';
+    $dbh->rollback;
 };
 
 

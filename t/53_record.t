@@ -209,6 +209,8 @@ subtest 'how calls end' => sub {
         is $row->{direction}, 'outbound', 'outbound';
         ok $row->{end_time}, 'ended';
         ok $row->{deal_id}, 'the deal of who was called';
+        is row('voice.calls', 'sid = ?', $sid)->{disposition}, $end{$status}[1],
+            'and the edge says the same';
     }
 
     is row('calls', "unique_id = 'CAebusy'")->{talk_time}, 0, 'nobody talked';
@@ -325,6 +327,51 @@ subtest 'the CRM takes no row' => sub {
 };
 
 
+subtest 'a CRM that is not as it should be' => sub {
+    my @notes = map { [@$_] } (
+        [key => 'CAx/0', kind => 'call'],
+        [key => 'CAx/1', kind => 'turn', turn => 1, heard => 'Hello.'],
+        [key => 'CAx/2/end_call/1', kind => 'action', name => 'end_call',
+         arguments => {}],
+    );
+
+    @notes = map { +{ @$_, call => 'CAx', caller => '+15005550006',
+                      called => '+15005550009' } } @notes;
+
+    # a table that was restored has lost its grants
+
+    my @broken = (
+        ['a right', 'revoke select on contacts from voice_owner',
+         'grant select on contacts to voice_owner'],
+        ['a table', 'alter table contacts rename to persons',
+         'alter table persons rename to contacts'],
+        ['a column', 'alter table contacts rename column phone to telephone',
+         'alter table contacts rename column telephone to phone'],
+    );
+
+    for my $case (@broken) {
+        my ($what, $break, $mend) = @$case;
+
+        $dbh->do($break);
+
+        for my $note (@notes) {
+            ok !eval { record($note); 1 },
+                "$what is missing: a $note->{kind} is not refused, but waits";
+        }
+
+        $dbh->do($mend);
+    }
+
+    recorded(\@notes, 'it comes again');
+
+    my $c = row('voice.calls', "sid = 'CAx'");
+    is "$c->{organization} $c->{contact_match}", '1 exact', 'nothing is lost';
+    is row('voice.turns', "call_sid = 'CAx'")->{heard}, 'Hello.', 'the turn';
+    like row('voice.actions', "call_sid = 'CAx'")->{result}, qr/"end": true/,
+        'the action';
+};
+
+
 subtest 'going on elsewhere' => sub {
     my @notes = notes_of('CAr', '+15005550006');
 
@@ -392,11 +439,36 @@ subtest 'calls that nobody ended' => sub {
         timezone('utc', now()) - end_time) / 3600) from calls
         where unique_id = 'CAo'"), 5, 'at the time of its last sign';
     is row('calls', "unique_id = 'CAp'")->{status}, 'failed', 'never answered';
+    is $row->{duration}, row('voice.calls', "sid = 'CAo'")->{duration},
+        'its length is known to both';
     is_deeply $pg->call($edge, 'close_stale_calls')->{closed}, [], 'once';
     is $dbh->selectrow_array("select count(*) from calls c
         where c.status in ('ringing', 'answered') and not exists (
             select from voice.calls v where v.sid = c.unique_id
             and v.ended_at is null)"), 0, 'no row is live that should not be';
+
+    recorded([{ key => 'CAo/end', kind => 'outcome', call => 'CAo',
+        status => 'completed', duration => 40 }], 'its end was only late');
+    $row = row('calls', "unique_id = 'CAo'");
+    is "$row->{duration} $row->{disposition}", '40 answered', 'and is believed';
+
+    # rows that the CRM never takes
+
+    $dbh->do("insert into voice.calls (sid, organization, ended_at, called,
+        crm_pending) select 'CA' || g, 1, now(), '+15005550009', true
+        from generate_series(100, 119) g");
+    $dbh->do('create function deny() returns trigger language plpgsql as
+        $$ begin raise exception $e$no$e$; end $$');
+    $dbh->do("create trigger deny before insert on calls for each row
+        when (new.unique_id <> 'CA119') execute function deny()");
+
+    Test::More::ok((grep {
+        $pg->call($edge, 'close_stale_calls', '4 hours', 5);
+        row('calls', "unique_id = 'CA119'")
+    } 1 .. 200), 'do not keep out the others');
+
+    $dbh->do('drop trigger deny on calls');
+    $pg->call($edge, 'close_stale_calls');
 };
 
 

@@ -171,6 +171,36 @@ subtest 'contacts of one number' => sub {
 };
 
 
+subtest 'a lead that somebody converts at this moment' => sub {
+    my $sid = open_call('CAlead', '+15005550012');
+    my ($contact) = $dbh->selectrow_array(
+        "select id from contacts where name = 'Omar Haddad'");
+    my ($lead) = $dbh->selectrow_array('select id from leads
+        where contact_id = ?', {}, $contact);
+
+    $gate->begin_work;
+    $gate->do("update leads set status = 'converted' where id = ?", {}, $lead);
+
+    my $sth = $many[0]->prepare("select voice.act(?, ?, 'qualify_lead',
+        '{\"budget\": \"confirmed\"}')::text", { pg_async => PG_ASYNC });
+    $sth->execute($sid, "$sid/1/x");
+
+    for (1 .. 600) {
+        last if $dbh->selectrow_array(q{select count(*) from pg_stat_activity
+            where usename = 'voice_edge' and wait_event_type = 'Lock'});
+        select undef, undef, undef, 0.05;
+    }
+
+    $gate->commit;
+    $many[0]->pg_result;
+
+    is $json->decode(($sth->fetchrow_array)[0])->{score}, 25, 'is not its';
+    is_deeply $dbh->selectall_arrayref('select status, score from leads
+        where contact_id = ? order by id', {}, $contact),
+        [['converted', 26], ['contacted', 25]], 'what is converted stays so';
+};
+
+
 subtest 'one hour for thirty callers' => sub {
     my $monday = $dbh->selectrow_array("select to_char(date_trunc('week',
         now()) + interval '14 days', 'YYYY-MM-DD')");
