@@ -506,6 +506,40 @@ is $turn->{cost}, undef, 'nor a turn';
 $other->edge->stop;
 
 
+# --- a call for which there is no room -------------------------------------
+
+my $full = node('full', flow => { busy => { say => 'Later, please.' } },
+                http_directives => { voice_max_calls => 1 });
+my $first = $full->line;
+
+ok $first->open(From => '+15005550077', To => $number), 'one call is there';
+
+$sid = $full->call('', from => $known, to => $number, lines => ['no'])->sid;
+done($sid);
+$row = wait_row("select * from calls where unique_id = ? and notes like 'The %'",
+                $sid);
+
+is $row->{caller_id}, $known, 'who is refused is in the CRM';
+ok $row->{contact_id}, 'as who it is';
+is "$row->{status} $row->{disposition}", 'completed busy', 'the row is closed';
+like $row->{notes}, qr/^The caller said nothing\.\nOutcome: refused/,
+    'and tells what came of it';
+is $row->{transcription_text}, 'Agent: Later, please.', 'and what was said';
+
+$full->edge->reconfigure(flow => { busy => { say => 'A colleague, then.',
+                                             do => 'human' },
+                                   fallback => { number => '+15005550010' } });
+ok $full->edge->reload, 'somebody else takes it';
+
+$call = $full->call('', from => $known, to => $number, lines => ['no']);
+is scalar @{ $call->dialed }, 1, 'a human is dialled';
+
+$row = wait_row('select * from calls where unique_id = ?', $call->sid);
+like $row->{cdr_data}, qr/"outcome": "refused"/, 'that is in the CRM as well';
+
+$full->edge->stop;
+
+
 # --- off, and the database away --------------------------------------------
 
 $scene->edge->reconfigure(http_directives => {
@@ -526,6 +560,10 @@ ok $scene->edge->reload, 'on again';
 $pg->stop;
 $pg->start;
 $owner = $pg->connect($name);
+
+# it may have been claimed just before, and nobody got the answer
+
+$owner->do('update voice.jobs set run_at = now() where call_sid = ?', {}, $sid);
 is done($sid)->{state}, 'done', 'a database that was away has its job done';
 
 # a worker that is told to leave at once

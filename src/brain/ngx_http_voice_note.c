@@ -82,6 +82,34 @@ ngx_http_voice_note_call(ngx_http_voice_agent_t *agent,
 
 
 void
+ngx_http_voice_note_refused(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_str_t *direction, ngx_uint_t ends)
+{
+    cJSON      *note;
+    ngx_int_t   rc;
+
+    if (agent->crm == NULL) {
+        return;
+    }
+
+    note = ngx_http_voice_note_of(agent, call, ends ? "outcome" : "call",
+                                  "refused", 0);
+
+    rc = (note
+          && ngx_http_voice_note_at(note, "started_at") == NGX_OK
+          && ngx_voice_json_add(note, "direction", direction)
+          && cJSON_AddStringToObject(note, "outcome", "refused")
+          && (!ends
+              || (cJSON_AddStringToObject(note, "status", "completed")
+                  && cJSON_AddStringToObject(note, "disposition", "busy")
+                  && ngx_http_voice_note_at(note, "ended_at") == NGX_OK)))
+         ? NGX_OK : NGX_ERROR;
+
+    ngx_http_voice_note_send(agent->crm, note, rc);
+}
+
+
+void
 ngx_http_voice_note_heard(ngx_http_voice_agent_t *agent,
     ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words,
     const char *input, ngx_str_t *confidence)

@@ -38,6 +38,10 @@ typedef struct {
 void ngx_http_voice_note_call(ngx_http_voice_agent_t *agent,
     ngx_voice_call_view_t *call, ngx_str_t *direction);
 
+/* there is no room for it; "ends": nobody else takes it either */
+void ngx_http_voice_note_refused(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_str_t *direction, ngx_uint_t ends);
+
 /* what the caller said: input is "speech", "dtmf" or "recording" */
 void ngx_http_voice_note_heard(ngx_http_voice_agent_t *agent,
     ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words,

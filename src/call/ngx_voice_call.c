@@ -512,6 +512,25 @@ ngx_voice_call_room(ngx_voice_zone_t *zone)
 }
 
 
+void
+ngx_voice_call_introduce(ngx_voice_call_new_t *new,
+    ngx_voice_call_view_t *view)
+{
+    (void) ngx_voice_call_field(view->sid, &new->sid, NGX_VOICE_SID_LEN);
+
+    view->from_len = ngx_voice_call_field(view->from, &new->from,
+                                          NGX_VOICE_PARTY_LEN);
+    view->to_len = ngx_voice_call_field(view->to, &new->to,
+                                        NGX_VOICE_PARTY_LEN);
+    view->flow_len = ngx_voice_call_field(view->flow, &new->flow,
+                                          NGX_VOICE_FLOW_LEN);
+    view->language_len = ngx_voice_call_field(view->language, &new->language,
+                                              NGX_VOICE_LANGUAGE_LEN);
+
+    view->started = ngx_time();
+}
+
+
 ngx_voice_call_node_t *
 ngx_voice_call_create(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new)
 {
@@ -529,18 +548,8 @@ ngx_voice_call_create(ngx_voice_zone_t *zone, ngx_voice_call_new_t *new)
 
     view = &call->view;
 
-    (void) ngx_voice_call_field(view->sid, &new->sid, NGX_VOICE_SID_LEN);
+    ngx_voice_call_introduce(new, view);
 
-    view->from_len = ngx_voice_call_field(view->from, &new->from,
-                                          NGX_VOICE_PARTY_LEN);
-    view->to_len = ngx_voice_call_field(view->to, &new->to,
-                                        NGX_VOICE_PARTY_LEN);
-    view->flow_len = ngx_voice_call_field(view->flow, &new->flow,
-                                          NGX_VOICE_FLOW_LEN);
-    view->language_len = ngx_voice_call_field(view->language, &new->language,
-                                              NGX_VOICE_LANGUAGE_LEN);
-
-    view->started = ngx_time();
     call->touched = ngx_time();
 
     ngx_queue_init(&call->steps);

@@ -245,6 +245,10 @@ void ngx_voice_call_done(ngx_voice_zone_t *zone, ngx_str_t *sid,
 void ngx_voice_call_release(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_voice_step_t *step, ngx_log_t *log);
 
+/* a call of which nothing is known but what the webhook tells */
+void ngx_voice_call_introduce(ngx_voice_call_new_t *new,
+    ngx_voice_call_view_t *view);
+
 /* NGX_DECLINED: no such call, or it is over */
 ngx_int_t ngx_voice_call_look(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_voice_call_view_t *view);

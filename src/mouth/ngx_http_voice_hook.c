@@ -65,6 +65,23 @@ ngx_http_voice_hook_param(ngx_http_voice_hook_t *hook, const char *name)
 }
 
 
+ngx_str_t
+ngx_http_voice_hook_direction(ngx_http_voice_hook_t *hook)
+{
+    ngx_str_t  direction;
+
+    direction = ngx_http_voice_hook_param(hook, "Direction");
+
+    /* "outbound-api", "outbound-dial" */
+
+    if (direction.len > 8 && ngx_strncmp(direction.data, "outbound", 8) == 0) {
+        direction.len = 8;
+    }
+
+    return direction;
+}
+
+
 ngx_int_t
 ngx_http_voice_hook_recording(ngx_http_voice_hook_t *hook, ngx_str_t *sid)
 {

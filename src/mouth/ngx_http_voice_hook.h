@@ -125,6 +125,9 @@ ngx_uint_t ngx_http_voice_hook_route(ngx_str_t *name);
 ngx_str_t ngx_http_voice_hook_param(ngx_http_voice_hook_t *hook,
     const char *name);
 
+/* "inbound" or "outbound" */
+ngx_str_t ngx_http_voice_hook_direction(ngx_http_voice_hook_t *hook);
+
 /*
  * The id of the recording that the webhook tells of, if it is one: nothing
  * else of what is said about it is used to find it.  NGX_DECLINED: there is

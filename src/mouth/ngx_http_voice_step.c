@@ -36,6 +36,7 @@ static ngx_int_t ngx_http_voice_step_empty(ngx_http_voice_hook_t *hook);
 static ngx_int_t ngx_http_voice_step_where(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_step_here(ngx_http_voice_pace_t *pace);
 static ngx_int_t ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace);
+static void ngx_http_voice_step_refused(ngx_http_voice_hook_t *hook);
 static void ngx_http_voice_step_over(ngx_http_voice_hook_t *hook);
 static double ngx_http_voice_step_cost(ngx_http_voice_hook_t *hook);
 
@@ -597,6 +598,8 @@ ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
                       "voice call \"%V\" is refused: the zone is full, or "
                       "\"voice_max_calls\" reached", &hook->call.sid);
 
+        ngx_http_voice_step_refused(hook);
+
         return ngx_http_voice_talk_busy(pace);
 
     case NGX_VOICE_CLAIM_UNKNOWN:
@@ -612,4 +615,31 @@ ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
     default: /* NGX_VOICE_CLAIM_STALE, NGX_VOICE_CLAIM_WAIT for too long */
         return ngx_http_voice_talk_aside(pace);
     }
+}
+
+
+/* a call for which there is no room is one of the tenant's all the same */
+
+static void
+ngx_http_voice_step_refused(ngx_http_voice_hook_t *hook)
+{
+    ngx_str_t   direction;
+    ngx_uint_t  ends;
+
+    if (ngx_voice_call_look(hook->conf->zone, &hook->call.sid, &hook->view)
+        == NGX_OK)
+    {
+        /* it is here, and there is no room for more of it */
+        return;
+    }
+
+    ngx_voice_call_introduce(&hook->call, &hook->view);
+
+    direction = ngx_http_voice_hook_direction(hook);
+
+    /* whoever is told so hears nothing else, and its end may come too early */
+
+    ends = (hook->agent.flow->busy.action != NGX_VOICE_ACTION_HUMAN);
+
+    ngx_http_voice_note_refused(&hook->agent, &hook->view, &direction, ends);
 }

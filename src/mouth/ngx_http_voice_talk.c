@@ -102,11 +102,7 @@ ngx_http_voice_talk_ring(ngx_http_voice_pace_t *pace)
         return ngx_http_voice_talk_greet(pace);
     }
 
-    direction = ngx_http_voice_hook_param(hook, "Direction");
-
-    if (direction.len > 8 && ngx_strncmp(direction.data, "outbound", 8) == 0) {
-        direction.len = 8;
-    }
+    direction = ngx_http_voice_hook_direction(hook);
 
     ngx_http_voice_note_call(&hook->agent, &hook->view, &direction);
 
@@ -741,6 +737,8 @@ ngx_http_voice_talk_busy(ngx_http_voice_pace_t *pace)
     if (ngx_http_voice_pace_line(pace, &flow->busy.say) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    ngx_http_voice_talk_note(pace);
 
     return ngx_http_voice_pace_lines(pace);
 }
