@@ -485,6 +485,15 @@ for my $amid (qw(cut stall)) {
     is scalar(my @l = leads($line)), 1, 'it is done later, once';
     is_deeply [actions($line)], [$line->sid . '/1/create_lead/1'],
         'under the same key';
+
+    my $timings;
+
+    Voice::Edge::wait_for(sub {
+        ($timings) = $owner->selectrow_array("select timings from voice.turns
+            where call_sid = ? and turn = 1 and timings is not null", {},
+            $line->sid) });
+    cmp_ok $json->decode($timings // '{}')->{tools} // 0, '>', 0,
+        'how long it took is noted';
 }
 
 {

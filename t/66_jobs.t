@@ -478,6 +478,7 @@ for my $time (1, 2) {
         ? length('Hello!' . 'It is good to hear you. How can I help?') : 0;
 
     ok $turn->{prompt_tokens} && $turn->{completion_tokens}, 'a turn';
+    is $turn->{characters}, $characters, 'what was made into speech';
     is 0 + $turn->{cost}, tokens($turn) + $characters / 1000,
         $time == 1 ? 'costs its tokens and its characters'
                    : 'whose words were spoken before costs its tokens';

@@ -254,6 +254,8 @@ ngx_http_voice_note_answer(cJSON *note, ngx_http_voice_note_answer_t *answer)
         || ngx_http_voice_note_number(timings, "last_token",
                                       answer->last_token)
            != NGX_OK
+        || ngx_http_voice_note_number(timings, "tools", answer->tools)
+           != NGX_OK
         || ngx_http_voice_note_number(usage, "prompt_tokens",
                                       answer->prompt_tokens)
            != NGX_OK
@@ -261,6 +263,9 @@ ngx_http_voice_note_answer(cJSON *note, ngx_http_voice_note_answer_t *answer)
                                       answer->completion_tokens)
            != NGX_OK
         || ngx_http_voice_note_number(usage, "pieces", answer->pieces)
+           != NGX_OK
+        || ngx_http_voice_note_number(usage, "characters",
+                                      answer->characters)
            != NGX_OK)
     {
         return NGX_ERROR;

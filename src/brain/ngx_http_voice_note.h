@@ -19,15 +19,17 @@
  * been through ngx_http_voice_agent_redact() before.
  */
 
-/* how a turn was answered; times in ms from its beginning, -1: not known */
+/* how a turn was answered; times in ms, -1: not known */
 
 typedef struct {
     ngx_str_t                model;
-    ngx_int_t                first_token;
-    ngx_int_t                last_token;
+    ngx_int_t                first_token;  /* from the turn's beginning */
+    ngx_int_t                last_token;   /* from there, too */
+    ngx_int_t                tools;     /* waited for them, in all */
     ngx_int_t                prompt_tokens;
     ngx_int_t                completion_tokens;
     ngx_uint_t               pieces;
+    size_t                   characters;   /* to be made into speech */
     double                   cost;      /* where things have a price */
     ngx_uint_t               failed;    /* flag */
     ngx_uint_t               estimated; /* flag: how much was heard */

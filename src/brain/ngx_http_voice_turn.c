@@ -51,6 +51,7 @@ typedef struct {
     ngx_http_voice_round_t        round;
 
     ngx_msec_t                    started;
+    ngx_msec_t                    acting;   /* since then */
     ngx_http_voice_note_answer_t  note;     /* how it went */
 
     ngx_uint_t                    published;
@@ -126,6 +127,7 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     turn->started = ngx_current_msec;
     turn->note.first_token = -1;
     turn->note.last_token = -1;
+    turn->note.tools = -1;
 
     turn->event.handler = ngx_http_voice_turn_event;
     turn->event.data = turn;
@@ -461,6 +463,7 @@ static ngx_int_t
 ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
 {
     u_char                        digest[NGX_VOICE_DIGEST];
+    size_t                        n;
     ngx_int_t                     rc;
     ngx_voice_speech_e            state;
     ngx_http_voice_price_t       *price;
@@ -481,9 +484,14 @@ ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
         state = ngx_http_voice_agent_speak(&turn->agent, &piece->text, digest,
                                            &turn->sid);
 
-        if (price && state == NGX_VOICE_SPEECH_FILLING) {
-            ngx_http_voice_turn_bill(turn, price->character
-                             * ngx_http_voice_turn_characters(&piece->text));
+        if (state == NGX_VOICE_SPEECH_FILLING) {
+            n = ngx_http_voice_turn_characters(&piece->text);
+
+            turn->note.characters += n;
+
+            if (price) {
+                ngx_http_voice_turn_bill(turn, price->character * n);
+            }
         }
 
         rc = ngx_voice_answer_add(turn->agent.zone, &turn->sid, turn->turn,
@@ -551,6 +559,8 @@ static void
 ngx_http_voice_turn_act(ngx_http_voice_turn_t *turn,
     ngx_http_voice_chat_t *chat)
 {
+    turn->acting = ngx_current_msec;
+
     ngx_voice_answer_busy(turn->agent.zone, &turn->sid, turn->turn,
                           turn->log);
 
@@ -580,6 +590,9 @@ ngx_http_voice_turn_acted(void *data)
         ngx_http_voice_turn_free(turn);
         return;
     }
+
+    turn->note.tools = ngx_max(turn->note.tools, 0)
+                       + (ngx_int_t) (ngx_current_msec - turn->acting);
 
     if (turn->round.failed) {
         ngx_http_voice_turn_end(turn, 0);
