@@ -168,15 +168,10 @@ for my $how (qw(killed stopped)) {
                 return if !$all->all_wait;
 
                 # what was said a moment ago is not in the database yet
-                if ($how eq 'killed') {
-                    $node->crash;
-
-                } else {
-                    $node->mark;
-                    $edge->quit;
-                }
+                $how eq 'killed' ? $node->crash : $edge->quit;
 
                 $edge->start;
+                $node->up;
                 $all->release;
                 return 1;
             },
@@ -186,7 +181,6 @@ for my $how (qw(killed stopped)) {
     $all->complete("nginx is $how", @calls);
     cmp_ok $node->health->json->{counters}{resumed}, '>=', 1,
         "nginx is $how: calls were resumed";
-    $node->up;
 }
 
 
@@ -273,7 +267,7 @@ sub said {
         ($said) = $owner->selectrow_array('select said from voice.turns where '
             . 'call_sid = ? and turn = 1', {}, $sid);
         $ended && ($said // '') eq $want;
-    }, 10);
+    });
 
     return $said;
 }

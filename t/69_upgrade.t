@@ -163,6 +163,17 @@ sub begun {
     return ($line, $r);
 }
 
+# what a document follows is in the database, wherever it leads to
+
+sub noted {
+    my ($line, $route, $what) = @_;
+
+    ok Voice::Edge::wait_for(sub { $owner->selectrow_array('select 1 from '
+        . 'voice.steps where call_sid = ? and turn = 1 and route = ? and '
+        . 'twiml like ?', {}, $line->sid, $route, "%$what%") }),
+        'which the database knows';
+}
+
 sub row {
     my ($line, $turn) = @_;
 

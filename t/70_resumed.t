@@ -88,7 +88,6 @@ sub talk {
 sub restart {
     my ($node) = @_;
 
-    $node->mark;
     $node->edge->quit;
     $node->edge->start;
 
@@ -247,7 +246,7 @@ sub blocked {
 
 {
     my $node = node('late', workers => 1,
-        directives => { voice_answer_within => '1s' },
+        directives => { voice_answer_within => '4s' },
         http_directives => {
             voice_database => "\"host=$pg->{dir} dbname=$name "
                 . 'user=voice_edge" timeout=40s' });
@@ -327,7 +326,7 @@ sub blocked {
 
     my $near = node('near', peer => 'far', workers => 1,
                     # a quarter of it is for going on
-                    directives => { voice_answer_within => '8s' });
+                    directives => { voice_answer_within => '12s' });
     my $model = $near->model;
     my @taken;
 
@@ -339,7 +338,11 @@ sub blocked {
         $line->send($next, SpeechResult => 'more');
 
         push @taken, scalar $fake->accept;
-        sysread $taken[-1], my $bytes, 65536;
+
+        my $bytes = '';
+
+        1 while $bytes !~ /\r\n\r\n/
+            && sysread $taken[-1], $bytes, 65536, length $bytes;
         like $bytes, qr/^X-Voice-Node: near\r$/m, "$what: the node is asked";
 
         return $line;
@@ -448,7 +451,6 @@ sub blocked {
         . "on s.call_sid = c.sid where c.sid = ? and c.flow = 'repair' and "
         . "s.route = 'process-speech'", $line->sid), 'which is noted';
 
-    $node->mark;
     $edge->quit;
     unlink $edge->path('flows/repair.json');
     $edge->write_file('flows/shop.json', JSON::PP->new->encode(
@@ -493,6 +495,9 @@ sub blocked {
     $node->line(sid => $sid)->post('status', CallStatus => 'completed',
                                    CallDuration => 7);
     ok wait_value($ended, $sid), 'ended: the database knows';
+
+    # and all else that is noted of it
+    Voice::Edge::wait_for(sub { !$node->health->json->{spool}{notes} });
 
     my @before = $owner->selectrow_array('select status, ended_at, updated_at '
         . 'from voice.calls where sid = ?', {}, $sid);

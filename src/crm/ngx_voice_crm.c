@@ -56,6 +56,7 @@ static ngx_int_t ngx_voice_crm_connection(ngx_voice_crm_t *crm,
     ngx_pool_t *pool, ngx_voice_pg_t *pg, const char *role,
     ngx_msec_t timeout);
 static void ngx_voice_crm_down(void *data);
+static void ngx_voice_crm_up(void *data);
 static void ngx_voice_crm_lookups_up(void *data);
 static void ngx_voice_crm_tools_came(void *data, ngx_voice_crm_rc_e rc,
     ngx_str_t *value);
@@ -135,6 +136,7 @@ ngx_voice_crm_init(ngx_voice_crm_t *crm, ngx_pool_t *pool)
     }
 
     crm->lookups.on_up = ngx_voice_crm_lookups_up;
+    crm->actions.on_up = ngx_voice_crm_up;
     crm->rest.on_up = ngx_voice_crm_rest_up;
 
     /* what is not written is in the spool: it holds no worker back */
@@ -395,6 +397,19 @@ ngx_voice_crm_down(void *data)
 }
 
 
+/* the last one to come back says that all is well: until then it was not */
+
+static void
+ngx_voice_crm_up(void *data)
+{
+    ngx_voice_crm_t *crm = data;
+
+    if (crm->lookups.up && crm->actions.up && crm->rest.up) {
+        ngx_voice_zone_provider(crm->zone, NGX_VOICE_DATABASE, NULL);
+    }
+}
+
+
 /* what the model can be offered lies in the zone, for an outage as well */
 
 static void
@@ -402,7 +417,7 @@ ngx_voice_crm_lookups_up(void *data)
 {
     ngx_voice_crm_t *crm = data;
 
-    ngx_voice_zone_provider(crm->zone, NGX_VOICE_DATABASE, NULL);
+    ngx_voice_crm_up(crm);
 
     (void) ngx_voice_crm_ask(&crm->lookups, NGX_VOICE_CRM_STATEMENT_TOOLS,
                              NULL, 0, NGX_VOICE_CRM_REST,
@@ -445,6 +460,7 @@ ngx_voice_crm_rest_up(void *data)
 {
     ngx_voice_crm_t *crm = data;
 
+    ngx_voice_crm_up(crm);
     ngx_voice_record_wake(crm->record);
 
     if (ngx_worker == 0) {

@@ -221,7 +221,7 @@ sub complete {
         }
 
         !%left && !Voice::Spool::notes($folder);
-    }, $self->{patience});
+    }, $self->{patience} || 180);
 
     Test::More::is(scalar(keys %left), 0, "$what: the database has each turn "
         . 'of each call as it was heard and said, and all are closed');

@@ -315,6 +315,27 @@ sub reload {
     }) > 0;
 }
 
+# True when each worker that serves has reached the database, with each of its
+# connections: by the last line of the log that each of them has.
+
+sub wait_for_database {
+    my ($self) = @_;
+
+    return wait_for(sub {
+        my %up;
+
+        for ($self->log_lines(qr/voice database connection for \w+ /)) {
+            $up{"$1 $2"} = $3 eq 'is up'
+                if /\] (\d+)#.* connection for (\w+) (is up|is lost|failed)/;
+        }
+
+        my @workers = $self->workers;
+
+        @workers >= $self->{workers} && !grep { !$up{$_} }
+            map { ("$_ lookups", "$_ actions", "$_ records") } @workers;
+    });
+}
+
 # true when no old worker is left after a reload
 
 sub wait_for_old_workers {
@@ -353,7 +374,7 @@ sub stop {
     for my $sig ($signal || 'QUIT', 'TERM', 'KILL') {
         my @all = ($pid, children($pid));
         kill $sig, $sig eq 'KILL' ? @all : $pid;
-        last if wait_for(sub { gone($pid) }, 30);
+        last if wait_for(sub { gone($pid) });
         $left = 0;
     }
 
@@ -370,6 +391,10 @@ sub quit { $_[0]->stop('QUIT') }
 
 sub crash {
     my ($self) = @_;
+
+    # who is killed in the middle of a sanitizer's look at its exit makes it
+    # complain
+    $self->wait_for_old_workers;
 
     my @all = ($self->master, children($self->master));
 

@@ -47,7 +47,7 @@ sub new {
         listen => ["unix:$sockets/$name.sock"],
         http_directives => {
             voice_database => "\"host=$pg->{dir} dbname=$database "
-                . 'user=voice_edge"',
+                . 'user=voice_edge" timeout=5s',
             voice_node => $name,
             voice_number => 'default flow=general'
                 . ($organization ? " organization=$organization" : ''),
@@ -73,31 +73,14 @@ CONF
     return $self->up;
 }
 
-# Each worker has reached the database since the last start of nginx.
+# Each worker has reached the database.
 
 sub up {
     my ($self) = @_;
 
-    my $workers = $self->edge->{workers};
-    my $before = $self->{lines} // 0;
-
-    Voice::Edge::wait_for(sub {
-        my @up = splice @{ [ split /\n/, $self->edge->log ] }, $before;
-        my $all = join "\n", @up;
-
-        !grep { (() = $all =~ /database connection for ${_}s is up/g)
-                < $workers } qw(lookup action record)
-    }) or die "the database is not reached\n";
+    $self->edge->wait_for_database or die "the database is not reached\n";
 
     return $self;
-}
-
-# marks where the log is, for up()
-
-sub mark {
-    my ($self) = @_;
-
-    $self->{lines} = () = $self->edge->log =~ /\n/g;
 }
 
 # All of its processes without notice, and a new memory.
@@ -111,7 +94,6 @@ sub crash {
 
     # a unix socket that nobody has removed is in the way of the next one
     unlink $self->{socket};
-    $self->mark;
 }
 
 # The same webhook on so many connections at once: the answers, all of them

@@ -97,7 +97,7 @@ sub stop {
 
     kill $signal || 'INT', $pid;
 
-    for (1 .. 300) {
+    for (1 .. 600) {
         last if !_alive($pid);
         sleep 0.1;
     }
@@ -113,7 +113,7 @@ sub _alive {
 
     open my $file, '<', "/proc/$pid/stat" or return 0;
 
-    return <$file> !~ /^.*\) [ZX]/;
+    return (<$file> // ') X') !~ /^.*\) [ZX]/;
 }
 
 
@@ -146,6 +146,15 @@ sub database {
 
     my $from = $template ? " template $template" : '';
     my $dbh = $self->connect('postgres');
+
+    # who has just disconnected from it may still be there for a moment
+    if ($template) {
+        for (1 .. 600) {
+            last if !$dbh->selectrow_array('select 1 from pg_stat_activity '
+                . 'where datname = ?', {}, $template);
+            sleep 0.1;
+        }
+    }
 
     $dbh->do("create database $name$from");
     $dbh->disconnect;
