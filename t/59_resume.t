@@ -16,6 +16,7 @@ use Voice::Edge;
 use Voice::Lab::Model;
 use Voice::Postgres;
 use Voice::Scene;
+use Voice::Spool;
 
 my $pg = Voice::Postgres->new;
 my $name = $pg->database('crm');
@@ -51,7 +52,7 @@ sub node {
                   %{ delete $option{flow} || {} } },
         listen => ["unix:$sockets/$self.sock"],
         http_directives => {
-            voice_database => "\"host=$pg->{dir} dbname=$name\"",
+            voice_database => "\"host=$pg->{dir} dbname=$name\" timeout=8s",
             voice_spool => '%%DIR%%/spool',
             voice_node => $self,
             voice_number => "$number flow=general organization=$larkspur",
@@ -69,15 +70,15 @@ CONF
     );
 }
 
-sub up {
-    my ($scene, $n) = @_;
+sub up { ok $_[0]->edge->wait_for_database, 'the database is reached' }
 
-    $n ||= 2;
+# nothing waits for the database any more
 
-    ok Voice::Edge::wait_for(sub {
-        my @lines = $scene->edge->log_lines(
-            qr/database connection for (?:lookup|record)s is up/);
-        @lines >= 2 * $n }), 'the database is reached';
+sub all_noted {
+    my ($scene) = @_;
+
+    Voice::Edge::wait_for(sub { !$scene->health->json->{spool}{notes}
+        && !Voice::Spool::notes($scene->edge->path('spool')) });
 }
 
 sub row {
@@ -218,7 +219,7 @@ wait_row("select 1 from voice.steps where call_sid = ? and route = "
 
 $scene->edge->quit;
 $scene->edge->start;
-up($scene, 4);
+up($scene);
 
 $model->forget;
 
@@ -251,7 +252,7 @@ wait_row("select 1 from voice.steps where call_sid = ? and route = "
 
 $scene->edge->quit;
 $scene->edge->start;
-up($scene, 6);
+up($scene);
 
 $model->forget;
 
@@ -283,7 +284,7 @@ unlink "$sockets/a.sock";
 $model->clear;
 $model->forget;
 $scene->edge->start;
-up($scene, 8);
+up($scene);
 
 $model->arm({ fault => { say => 'And on Saturday we close early.' } });
 
@@ -327,6 +328,8 @@ sub alternate {
     my $right = $b->line(sid => $left->sid);
 
     $next = $left->open(%who);
+    wait_row("select 1 from voice.steps where call_sid = ? and route = "
+        . "'conversation-start'", $left->sid);
 
     ($said, $r) = answer($right, $next, SpeechResult => 'hello', %who);
     like $said, qr/Hello! It is good to hear you/, "$what: a turn there";
@@ -334,6 +337,8 @@ sub alternate {
 
     wait_row("select 1 from voice.turns where call_sid = ? and turn = 1 "
         . "and said <> ''", $left->sid);
+    wait_row("select 1 from voice.steps where call_sid = ? and turn = 1 and "
+        . "route = 'process-speech'", $left->sid);
 
     for my $fake ($a->model, $b->model) { $fake->forget }
 
@@ -358,6 +363,8 @@ sub alternate {
 
     wait_row("select 1 from voice.turns where call_sid = ? and turn = 2 "
         . "and said <> ''", $left->sid);
+    wait_row("select 1 from voice.steps where call_sid = ? and turn = 2 and "
+        . "route = 'process-speech'", $left->sid);
 
     my $one = $left->post($next, SpeechResult => 'again', %who);
 
@@ -367,6 +374,8 @@ sub alternate {
     my $two = $right->post($next, SpeechResult => 'again', %who);
 
     is $two->body, $one->body, "$what: a repeated webhook has the same bytes";
+
+    all_noted($_) for $a, $b;
 
     my $turns = $owner->selectrow_array('select count(*) from voice.turns '
         . "where call_sid = ? and heard <> ''", {}, $left->sid);
@@ -397,6 +406,7 @@ my $calls = $a->health->json->{calls};
 
 is $b->line(sid => $line->sid)->post('status', %end)->status, 204,
     'the end of a call that another node has';
+Voice::Edge::wait_for(sub { $a->health->json->{calls} == $calls - 1 });
 is $a->health->json->{calls}, $calls - 1, 'is told to that node';
 ok wait_row("select 1 from voice.calls where sid = ? and status = 'completed'",
             $line->sid), 'and to the database';
@@ -471,7 +481,8 @@ my $edge = $speaks->edge;
 
 is $edge->get("/api/voice/$sound")->status, 200, 'a sound';
 
-ok wait_row('select 1 from voice.utterances limit 1'), 'its words are noted';
+all_noted($speaks);
+ok row('select 1 from voice.utterances limit 1'), 'its words are noted';
 
 # as on another node: neither the words nor the audio are there
 
@@ -480,12 +491,13 @@ system 'rm', '-rf', $edge->path('cache');
 mkdir $edge->path('cache');
 chmod 0777, $edge->path('cache');
 $edge->start;
-up($speaks, 4);
+up($speaks);
 
 $r = $edge->get("/api/voice/$sound");
 is $r->status, 200, 'is made again of the words in the database';
 is $r->header('Content-Type'), 'audio/mpeg', 'and is a sound';
 
+all_noted($speaks);
 $owner->do('delete from voice.utterances');
 
 $edge->quit;
@@ -493,7 +505,7 @@ system 'rm', '-rf', $edge->path('cache');
 mkdir $edge->path('cache');
 chmod 0777, $edge->path('cache');
 $edge->start;
-up($speaks, 6);
+up($speaks);
 
 is $edge->get("/api/voice/$sound")->status, 404,
     'words that nobody knows are not found';

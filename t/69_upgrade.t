@@ -159,6 +159,7 @@ sub begun {
     is join(' ', Voice::Scene::Line::sounds($r)), $first,
         'the first sentence is heard';
     $model->wait_for('held', $held + 1);
+    noted($line, 1, 'process-speech', $first);
 
     return ($line, $r);
 }
@@ -166,11 +167,11 @@ sub begun {
 # what a document follows is in the database, wherever it leads to
 
 sub noted {
-    my ($line, $route, $what) = @_;
+    my ($line, $turn, $route, $what) = @_;
 
     ok Voice::Edge::wait_for(sub { $owner->selectrow_array('select 1 from '
-        . 'voice.steps where call_sid = ? and turn = 1 and route = ? and '
-        . 'twiml like ?', {}, $line->sid, $route, "%$what%") }),
+        . 'voice.steps where call_sid = ? and turn = ? and route = ? and '
+        . 'twiml like ?', {}, $line->sid, $turn, $route, "%$what%") }),
         'which the database knows';
 }
 
@@ -199,6 +200,7 @@ sub row {
     $model->release;
     ok $edge->wait_for_log(qr/"$sid" turn 1 answered by .*\n?/),
         'and the old one may end it, too';
+    noted($line, 1, 'continue', $third);
 
     my $target = Voice::Scene::Line::action($last);
 
@@ -210,6 +212,7 @@ sub row {
     ($said, $last) = $node->rest($here, $here->post($target,
                                      SpeechResult => 'again'));
     is $said, 'You said story, again.', 'the old one knows it, too';
+    noted($line, 2, 'process-speech', 'You said story, again');
 
     my ($request) = grep { $_->{text} eq 'again' } @{ $model->requests };
     my ($answer) = grep { $_->{role} eq 'assistant'
@@ -249,6 +252,7 @@ sub row {
 
     is join(' ', Voice::Scene::Line::sounds($s)), $second,
         'one sentence comes from the new one';
+    noted($line, 1, 'continue', $second);
     $model->wait_for('held', $held + 1);
 
     my ($said) = $node->rest($line, $line->post(
