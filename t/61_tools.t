@@ -124,7 +124,10 @@ my $scene = Voice::Scene->new(
         two => 'voice_llm /voice/llm model=first; '
                . 'voice_llm /voice/llm model=second;',
         brief => 'voice_tool_timeout 1s; voice_filler_after 300ms;',
-        stall => 'voice_token_timeout 300ms;',
+        # what is slow on purpose is slower than a busy machine
+        fillers => 'voice_tool_timeout 4s; voice_filler_after 500ms;',
+        outlived => 'voice_tool_timeout 4s;',
+        stall => 'voice_token_timeout 4s;',
     },
 );
 
@@ -132,10 +135,7 @@ my $edge = $scene->edge;
 my $model = $scene->model;
 my $caller = 15005553000;
 
-sub up {
-    Voice::Edge::wait_for(sub {
-        (() = $edge->log =~ /connection for actions is up/g) >= 2 });
-}
+sub up { ok $edge->wait_for_database, 'the database is reached' }
 
 # A line to where the caller is listened to, from a number of its own.
 
@@ -457,7 +457,7 @@ for my $amid (qw(cut stall)) {
 # --- slow --------------------------------------------------------------------
 
 {
-    my $line = line('brief');
+    my $line = line('fillers');
     my $locker = $pg->connect($name);
 
     $locker->begin_work;
@@ -515,6 +515,7 @@ for my $amid (qw(cut stall)) {
 
     like $said, qr/^I write that down\. .*I have noted your interest\.$/,
         'the old worker goes on with the turn';
+    Voice::Edge::wait_for(sub { scalar(leads($line)) });
     is scalar(my @l = leads($line)), 1, 'it is done once';
     is scalar @{ $model->requests }, 2, 'and nobody began anew';
     $line->hang_up;
@@ -525,7 +526,7 @@ for my $amid (qw(cut stall)) {
 # --- an action that outlives its turn -----------------------------------------
 
 {
-    my $line = line('brief');
+    my $line = line('outlived');
     my $locker = $pg->connect($name);
     my $long = join ' ', map { "Here comes another sentence, which is there "
         . "so that the answer is long enough, number $_." } 1 .. 6;
@@ -614,6 +615,7 @@ for my $amid (qw(cut stall)) {
 
     like rest($other, $other->read), qr/I have noted your interest\.$/,
         'killed while it was being done: another one does it';
+    Voice::Edge::wait_for(sub { scalar(leads($line)) });
     is scalar(my @l = leads($line)), 1, 'and it is there once';
     is_deeply [actions($line)], [$line->sid . '/1/create_lead/1'],
         'under one key';
@@ -646,8 +648,11 @@ for my $amid (qw(cut stall)) {
 # --- a database that is hung, and one that is gone ----------------------------
 
 {
-    my @backends = @{ $owner->selectcol_arrayref('select pid from '
-        . "pg_stat_activity where usename = 'voice_edge'") };
+    up();
+
+    # and who would start new ones
+    my @backends = ($pg->{pid}, @{ $owner->selectcol_arrayref('select pid from '
+        . "pg_stat_activity where usename = 'voice_edge'") });
     my $line = line('brief');
 
     kill STOP => @backends;
@@ -664,7 +669,7 @@ for my $amid (qw(cut stall)) {
     is +(results(1))[0]{error}{code}, 'unavailable',
         'is not put off but given up';
 
-    kill CONT => @backends;
+    kill CONT => reverse @backends;
 
     Voice::Edge::wait_for(sub { scalar(tickets($line)) });
     is scalar(my @t = tickets($line)), 1, 'done when it goes on, once';
@@ -714,8 +719,7 @@ for my $amid (qw(cut stall)) {
     );
     my $other = $small->edge;
 
-    Voice::Edge::wait_for(sub {
-        (() = $other->log =~ /connection for actions is up/g) >= 2 });
+    ok $other->wait_for_database, 'the database is reached';
 
     my $line = $small->line;
     $line->{who} = [From => '+' . ++$caller];

@@ -104,6 +104,8 @@ my $scene = Voice::Scene->new(
         '+15005550004 flow=general voice=Voice_number' ] },
     directives => { voice_filler_after => '20s',
                     voice_first_token_timeout => '20s',
+                    voice_token_timeout => '20s',
+                    voice_speech_timeout => '8s',
                     voice_answer_within => '10s' },
 );
 

@@ -55,13 +55,6 @@ my $scene = Voice::Scene->new(
 my $edge = $scene->edge;
 my $model = $scene->model;
 
-sub up {
-    my ($n) = @_;
-
-    return Voice::Edge::wait_for(sub {
-        (() = $edge->log =~ /connection for actions is up/g) >= $n });
-}
-
 sub line {
     my ($from, %option) = @_;
 
@@ -102,7 +95,7 @@ sub titles {
         '%' . $line->sid . '%') };
 }
 
-up(2);
+ok $edge->wait_for_database, 'the database is reached';
 
 
 # --- a statement that fails the first time ---------------------------------

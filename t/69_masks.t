@@ -64,8 +64,7 @@ my $scene = Voice::Scene->new(
 my ($edge, $model, $speech) = ($scene->edge, $scene->model, $scene->speech);
 my @who = (From => '+15005553777');
 
-Voice::Edge::wait_for(sub {
-    (() = $edge->log =~ /connection for actions is up/g) >= 2 });
+ok $edge->wait_for_database, 'the database is reached';
 
 my $line = $scene->line;
 my $target = $line->open(@who);
@@ -133,7 +132,8 @@ like say('say it plainly'), qr/>Without a voice: \Q$card\E\.</,
 
 my $steps = 'select twiml from voice.steps where turn = 5';
 
-Voice::Edge::wait_for(sub { $owner->selectrow_array($steps) });
+Voice::Edge::wait_for(sub { $owner->selectrow_array(
+    "$steps and twiml like '%Without a voice%'") });
 masked('documents', join "\n", @{ $owner->selectcol_arrayref($steps) });
 like join("\n", @{ $owner->selectcol_arrayref($steps) }),
     qr/>Without a voice: \[card\]\.</, 'documents: masked where it is said';
