@@ -78,7 +78,8 @@ my $scene = Voice::Scene->new(
     server => "lingering_close always;\nlingering_time 60s;\n"
         . "lingering_timeout 60s;\n",
 
-    http => 'upstream raw { server 127.0.0.1:%%PORT_raw%%; keepalive 4; }',
+    http => "upstream raw { server 127.0.0.1:%%PORT_raw%%; keepalive 4; }\n"
+        . "limit_req_zone \$server_name zone=provider:64k rate=1r/s;\n",
 
     locations => {
         llm_raw => <<'CONF',
@@ -87,6 +88,15 @@ location = /voice/raw {
             proxy_pass http://raw/v1/chat/completions;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
+            proxy_buffering off;
+        }
+CONF
+        llm_limited => <<'CONF',
+location = /voice/limited {
+            internal;
+            limit_req zone=provider burst=8;
+            proxy_pass http://llm/v1/chat/completions;
+            proxy_set_header Authorization "Bearer $openai_key";
             proxy_buffering off;
         }
 CONF
@@ -99,6 +109,7 @@ CONF
 
     variants => {
         raw       => 'voice_llm /voice/raw model=raw;',
+        limited   => 'voice_llm /voice/limited model=any;',
         stall     => 'voice_filler_after 12s; voice_answer_within 12s; '
                      . 'voice_first_token_timeout 30s; '
                      . 'voice_token_timeout 300ms;',
@@ -242,6 +253,25 @@ sub settle {
     settle();
     is_deeply [ $edge->log_lines(qr/shutdown\(\)|not connected/) ], [],
         'lingering_close: our own requests have nobody to linger for';
+}
+
+
+# --- a request that its location delays -------------------------------------
+
+{
+    prepare({}, {}, {});
+
+    my @lines = map { $scene->line(variant => 'limited') } 1 .. 3;
+    my @say = map { $_->open } @lines;
+
+    $lines[$_]->send($say[$_], SpeechResult => 'tell me') for 0 .. 2;
+
+    is rest($_, $_->read), $story, 'limit_req: an answer, now or later'
+        for @lines;
+    ok scalar $edge->log_lines(qr/delaying request/),
+        'limit_req: there was one that had to wait';
+
+    $_->hang_up for @lines;
 }
 
 

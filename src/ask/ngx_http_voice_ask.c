@@ -675,10 +675,32 @@ ngx_http_voice_ask_read(ngx_event_t *rev)
 }
 
 
+/*
+ * The eventfd is never written to, and its events say nothing; but who delays
+ * a request, as "limit_req" does, has it go on by a timer of this event.
+ */
+
 static void
 ngx_http_voice_ask_write(ngx_event_t *wev)
 {
-    /* the eventfd is never written to */
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    if (!wev->delayed || !wev->timedout) {
+        return;
+    }
+
+    wev->delayed = 0;
+    wev->timedout = 0;
+
+    c = wev->data;
+    r = c->data;
+
+    ngx_http_set_log_request(c->log, r);
+
+    r->write_event_handler(r);
+
+    ngx_http_run_posted_requests(c);
 }
 
 
