@@ -242,6 +242,30 @@ sub blocked {
 }
 
 
+# --- a document that is none -------------------------------------------------
+
+{
+    my $node = node('long');
+    my $line = $node->line;
+    my $target = $line->open;
+
+    $node->rest($line, $line->post($target, SpeechResult => 'number 1'));
+    ok wait_value('select 1 from voice.steps where call_sid = ? and '
+        . "route = 'process-speech'", $line->sid), 'a step is known';
+    $owner->do("update voice.steps set twiml = repeat('long ', 40000) where "
+        . "call_sid = ? and route = 'process-speech'", {}, $line->sid);
+    restart($node);
+
+    $line = $node->line(sid => $line->sid);
+
+    my $r = $line->post($target, SpeechResult => 'number 1');
+
+    is $r->status, 200, 'what is longer than a document can be';
+    like $r->body, qr/<Gather/, 'is not given out: the call goes on';
+    $node->edge->stop;
+}
+
+
 # --- a database that answers late --------------------------------------------
 
 {

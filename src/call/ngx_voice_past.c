@@ -139,7 +139,11 @@ ngx_voice_call_restore_steps(ngx_voice_zone_t *zone,
     for (i = 0; i < past->nsteps; i++) {
         step = &past->steps[i];
 
-        if (ngx_voice_step_find(call, &step->key)) {
+        /* no document is longer, and there is no room to give it out again */
+
+        if (step->twiml.len > NGX_VOICE_SCRATCH
+            || ngx_voice_step_find(call, &step->key))
+        {
             continue;
         }
 
