@@ -479,7 +479,9 @@ ngx_voice_call_evict_idle(ngx_voice_zone_t *zone)
             break;
         }
 
-        if (!ngx_voice_call_busy(zone, call)) {
+        if (!ngx_voice_call_is_found(call)
+            && !ngx_voice_call_busy(zone, call))
+        {
             ngx_voice_call_destroy(zone, call);
             return NGX_OK;
         }

@@ -11,12 +11,25 @@
 #include "ngx_voice_call_node.h"
 
 
+/* the call that is worked on: what makes room for a part of it spares it */
+static ngx_voice_call_node_t  *ngx_voice_call_found;
+
+
 ngx_voice_call_node_t *
 ngx_voice_call_find(ngx_voice_zone_t *zone, ngx_str_t *sid)
 {
-    return (ngx_voice_call_node_t *)
+    ngx_voice_call_found = (ngx_voice_call_node_t *)
                ngx_str_rbtree_lookup(&zone->sh->calls, sid,
                                    ngx_voice_wait_key(sid->data, sid->len));
+
+    return ngx_voice_call_found;
+}
+
+
+ngx_uint_t
+ngx_voice_call_is_found(ngx_voice_call_node_t *call)
+{
+    return call == ngx_voice_call_found;
 }
 
 

@@ -104,8 +104,13 @@ typedef struct {
 } ngx_voice_call_node_t;
 
 
+/*
+ * A call that was found is not evicted before the next one is looked for: an
+ * allocation for it may evict others that are as idle.
+ */
 ngx_voice_call_node_t *ngx_voice_call_find(ngx_voice_zone_t *zone,
     ngx_str_t *sid);
+ngx_uint_t ngx_voice_call_is_found(ngx_voice_call_node_t *call);
 ngx_voice_call_node_t *ngx_voice_call_create(ngx_voice_zone_t *zone,
     ngx_voice_call_new_t *new);
 void ngx_voice_call_learn(ngx_voice_zone_t *zone,
