@@ -573,7 +573,7 @@ ngx_http_voice_step_claim(ngx_http_voice_pace_t *pace)
         }
 
         ngx_http_voice_pace_wait(pace, ngx_http_voice_step_claim,
-                                 hook->conf->answer_within);
+                                 ngx_http_voice_pace_left(pace));
         return NGX_DONE;
     }
 
