@@ -477,6 +477,8 @@ for my $file (@shipped) {
     is((run($check, $file))[0], 'ok', "$flow->{name}.json");
     is($file =~ s{.*/}{}r, "$flow->{name}.json", 'it is called like its flow');
     is($flow->{company}, 'Larkspur Bikes', 'and is of the demo tenant');
+    is(join(' ', grep { !$flow->{$_} } qw(prompt voice tools slots rules silence
+        escalation fallback)), '', 'and has everything that a flow can have');
     is(join(' ', $schema->validate($flow)), '',
         "schema takes $flow->{name}.json") if $schema;
 }
