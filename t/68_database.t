@@ -125,6 +125,35 @@ ok $edge->wait_for_database, 'the database is reached';
 }
 
 
+# --- a right that is missing, as after a restore of the CRM's tables -----------
+
+{
+    $owner->do('revoke select on contacts from voice_owner');
+
+    my $line = line('+15005553002');
+
+    ok ticket($line, 'early')->{queued}, 'what can not be done is noted';
+    ok $edge->wait_for_log(qr/"record": permission denied for table contacts/),
+        'the log says why';
+    ok $edge->wait_for_log(qr/could not be stored, it is tried again/),
+        'and that it is tried again';
+
+    $owner->do('grant select on contacts to voice_owner');
+
+    # else it is a minute
+    $owner->do('select pg_terminate_backend(pid) from pg_stat_activity '
+        . "where usename = 'voice_edge'");
+
+    ok Voice::Edge::wait_for(sub { titles($line) }), 'then it is done';
+    ok Voice::Edge::wait_for(sub { $owner->selectrow_array('select 1 from '
+        . "voice.turns where call_sid = ? and turn = 1 and heard = 'early' and "
+        . 'said <> \'\'', {}, $line->sid) }), 'and the turn is there';
+    is $owner->selectrow_array('select organization from voice.calls where '
+        . 'sid = ?', {}, $line->sid), $larkspur, 'of whose call it is';
+    unlike $edge->log, qr/is refused by the database/, 'nothing is given up';
+}
+
+
 # --- a number that is no text ------------------------------------------------
 
 for my $from ("sip:\xff\xfe\@voice.test", "sip:x\xc3\xbc" . "\xc3\xbc" x 40) {
