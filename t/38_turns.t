@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Time::HiRes qw(time);
 use Voice::Edge;
 use Voice::Scene;
 
@@ -45,13 +46,25 @@ my $scene = Voice::Scene->new(
                             limits => { turns => 1 }),
         'slow.json' => flow(name => 'slow',
                             fillers => ['One.', 'Two.', 'Three.']),
+        'here.json' => flow(name => 'here', fillers => ['One.', 'Two.'],
+                            routes => [{ to => 'there',
+                                         description => 'elsewhere' }]),
+        'there.json' => flow(name => 'there', fillers => ['Three.', 'One.'],
+                             tool_fillers => ['Busy.', 'One.']),
+        'single.json' => flow(name => 'single', fillers => ['One.'],
+                              tool_fillers => ['Busy.'],
+                              routes => [{ to => 'alike',
+                                           description => 'likewise' }]),
+        'alike.json' => flow(name => 'alike', fillers => ['One.', 'Two.'],
+                             tool_fillers => ['Busy.']),
         'said.json' => flow(name => 'said', consent => 'This is recorded.'),
     },
     http_directives => { voice_number => [
         'default flow=general', '+15005550001 flow=lonely',
         '+15005550002 flow=short', '+15005550003 flow=keys',
         '+15005550004 flow=last', '+15005550005 flow=said',
-        '+15005550006 flow=slow' ] },
+        '+15005550006 flow=slow', '+15005550007 flow=here',
+        '+15005550008 flow=single' ] },
     variants => {
         brief => 'voice_max_duration 1s;',
         slow => 'voice_filler_after 0; voice_first_token_timeout 60s;',
@@ -223,6 +236,56 @@ for my $bad ('misheard', 'failed') {
     is scalar(grep { $_->{body} =~ /<Pause/ } @{ $call->webhooks }), 0,
         'and never a pause';
     cmp_ok $scene->model->counters->{held}, '>', $held, 'it was slow';
+}
+
+# The model goes to another flow after the first filler, and answers after
+# so many more: the lines that were heard, and when.
+
+sub fillers {
+    my ($number, $to, $more) = @_;
+
+    my (@heard, @when);
+
+    $scene->model->arm(
+        { match => { text => 'elsewhere' }, fault => { hold => 'header',
+            calls => [{ name => 'route', arguments => { to => $to } }] } },
+        { match => { text => 'elsewhere' }, fault => { hold => 'header',
+            say => 'There you are.' } });
+
+    my $call = $scene->call('slow', to => $number,
+        lines => ['elsewhere', 'goodbye'],
+        on_event => sub {
+            my ($call, $event) = @_;
+
+            return if $event->{kind} ne 'sound' || @{ $call->heard } < 3;
+            push @when, time;
+            $scene->model->release if @when == 1 || @when == 1 + $more;
+        });
+
+    is_deeply $call->errors, [], "$to: a proper call";
+
+    @heard = @{ Voice::Scene::heard($call) };
+    splice @heard, 0, 2;
+
+    return (\@heard, \@when);
+}
+
+{
+    my ($heard) = fillers('+15005550007', 'there', 1);
+    my @again = grep { $heard->[$_] eq $heard->[$_ - 1] } 1 .. $#$heard;
+
+    is_deeply [ map { $heard->[$_] } @again ], [],
+        'nor in two flows, nor in two kinds of fillers';
+}
+
+{
+    my ($heard, $when) = fillers('+15005550008', 'alike', 2);
+    my ($n) = grep { $heard->[$_] =~ /Busy/ && $heard->[$_ - 1] =~ /Busy/ }
+        1 .. $#$heard;
+
+    ok $n, 'a single line is said again' or diag explain $heard;
+    cmp_ok $when->[$n] - $when->[$n - 1], '>', 2.5,
+        'after a longer silence only';
 }
 
 # --- consent ----------------------------------------------------------------

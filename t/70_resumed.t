@@ -337,7 +337,7 @@ sub blocked {
 
 {
     my $far = node('far');
-    my %call = map { $_ => [ talk($far, 1) ] } qw(never early late);
+    my %call = map { $_ => [ talk($far, 1) ] } qw(never early late silent);
     my $socket = $far->{socket};
 
     $far->edge->quit;
@@ -350,15 +350,17 @@ sub blocked {
 
     my $near = node('near', peer => 'far', workers => 1,
                     # a quarter of it is for going on
-                    directives => { voice_answer_within => '12s' });
+                    directives => { voice_answer_within => '12s' },
+                    variants => { soon => 'voice_filler_after 5s;',
+                                  later => 'voice_filler_after 10500ms;' });
     my $model = $near->model;
     my @taken;
 
     my $begin = sub {
-        my ($what) = @_;
+        my ($what, %option) = @_;
         my ($line, $next) = @{ $call{$what} };
 
-        $line = $near->line(sid => $line->sid);
+        $line = $near->line(sid => $line->sid, %option);
         $line->send($next, SpeechResult => 'more');
 
         push @taken, scalar $fake->accept;
@@ -429,6 +431,24 @@ sub blocked {
     $answer->();
     $model->release;
     $end->('early', $line, $line->read);
+
+    # the time that the node takes is silence, too: one worker's clock tells
+    # a filler five seconds from the webhook from one that comes after ten
+
+    $held = $model->counters->{held};
+    $model->arm({ times => 2, fault => { hold => 'header' } });
+
+    my $other = $near->line(variant => 'later');
+    my $open = $other->open;
+
+    $line = $begin->('silent', variant => 'soon');
+    $other->send($open, SpeechResult => 'hello');
+    $r = $line->read;
+    ok !$other->answered, 'silent: the filler is not late';
+    like $r->body, qr/One moment|Let me think/, 'silent: it is one';
+    like $other->read->body, qr/One moment|Let me think/, 'the other comes';
+    $model->wait_for('held', $held + 2);
+    $model->release;
 
     close $_ for @taken, $fake;
     $near->edge->stop;

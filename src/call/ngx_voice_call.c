@@ -206,6 +206,7 @@ ngx_voice_call_done(ngx_voice_zone_t *zone, ngx_str_t *sid,
 
         if (spoken > answer->spoken) {
             answer->spoken = spoken;
+            call->view.filler = 0;
         }
 
         if (last) {
@@ -387,25 +388,21 @@ ngx_voice_call_route(ngx_voice_zone_t *zone, ngx_str_t *sid, ngx_str_t *flow)
 }
 
 
-ngx_uint_t
-ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid)
+void
+ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid, uint32_t words)
 {
-    ngx_uint_t              n;
     ngx_voice_call_node_t  *call;
-
-    n = 0;
 
     ngx_voice_zone_lock(zone);
 
     call = ngx_voice_call_find(zone, sid);
 
     if (call) {
-        n = call->view.fillers++;
+        call->view.fillers++;
+        call->view.filler = words;
     }
 
     ngx_voice_zone_unlock(zone);
-
-    return n;
 }
 
 

@@ -127,6 +127,7 @@ typedef struct {
     ngx_uint_t             turn;      /* the last that began */
     ngx_uint_t             failures;  /* failed turns in a row */
     ngx_uint_t             fillers;   /* spoken so far */
+    uint32_t               filler;    /* words of the one just heard, or 0 */
     ngx_uint_t             misheard;  /* turns in a row */
     ngx_uint_t             rest;      /* the step that fetches more of it */
     unsigned               answering:1;  /* part of an answer is to come */
@@ -288,8 +289,9 @@ void ngx_voice_call_cost(ngx_voice_zone_t *zone, ngx_str_t *sid,
 void ngx_voice_call_route(ngx_voice_zone_t *zone, ngx_str_t *sid,
     ngx_str_t *flow);
 
-/* counts a filler line, tells how many there were before */
-ngx_uint_t ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid);
+/* counts a filler line, and keeps in mind which one it was */
+void ngx_voice_call_filler(ngx_voice_zone_t *zone, ngx_str_t *sid,
+    uint32_t words);
 
 /*
  * History.  Words of one role and turn are noted once, however often they

@@ -12,7 +12,7 @@
 
 
 /* changes with every change of a structure that lies in the zone */
-#define NGX_VOICE_LAYOUT         0x766f696365000014ULL
+#define NGX_VOICE_LAYOUT         0x766f696365000015ULL
 
 #define NGX_VOICE_CHUNK_SIZE     2048
 #define NGX_VOICE_CHUNK_HEAD     offsetof(ngx_voice_chunk_t, data)

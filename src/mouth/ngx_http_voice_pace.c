@@ -159,6 +159,14 @@ ngx_http_voice_pace_left(ngx_http_voice_pace_t *pace)
 }
 
 
+ngx_msec_t
+ngx_http_voice_pace_gone(ngx_http_voice_pace_t *pace)
+{
+    return ngx_current_msec
+           - (pace->deadline - pace->hook->conf->answer_within);
+}
+
+
 ngx_int_t
 ngx_http_voice_pace_send(ngx_http_voice_pace_t *pace)
 {

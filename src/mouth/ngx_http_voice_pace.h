@@ -66,8 +66,9 @@ void ngx_http_voice_pace_listen(ngx_http_voice_pace_t *pace,
 void ngx_http_voice_pace_wait(ngx_http_voice_pace_t *pace,
     ngx_http_voice_resume_pt resume, ngx_msec_t timeout);
 
-/* milliseconds until the deadline, at least one */
+/* milliseconds until the deadline, at least one; and since the webhook came */
 ngx_msec_t ngx_http_voice_pace_left(ngx_http_voice_pace_t *pace);
+ngx_msec_t ngx_http_voice_pace_gone(ngx_http_voice_pace_t *pace);
 
 /* adds a line to the reply and asks for its audio; NGX_ERROR: no memory */
 ngx_int_t ngx_http_voice_pace_line(ngx_http_voice_pace_t *pace,

@@ -15,7 +15,7 @@
 
 /*
  * ms: the least that is waited before one more filler, and before the same one
- * is said again because the flow has no other
+ * is said again because there is no other
  */
 #define NGX_HTTP_VOICE_TALK_AGAIN  200
 #define NGX_HTTP_VOICE_TALK_SAME   3000
@@ -30,13 +30,15 @@ static ngx_voice_speech_e ngx_http_voice_talk_want(
 static ngx_int_t ngx_http_voice_talk_over(ngx_http_voice_pace_t *pace,
     ngx_voice_answer_view_t *view);
 static ngx_int_t ngx_http_voice_talk_filler(ngx_http_voice_pace_t *pace,
-    ngx_array_t *lines);
+    ngx_uint_t busy);
+static ngx_int_t ngx_http_voice_talk_words(ngx_http_voice_pace_t *pace,
+    ngx_voice_line_t *line, uint32_t *words);
 
 
 ngx_int_t
 ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace)
 {
-    ngx_msec_t                      timeout;
+    ngx_msec_t                      timeout, gone;
     ngx_http_voice_hook_t          *hook;
     ngx_voice_answer_view_t         view;
     ngx_http_voice_webhook_conf_t  *conf;
@@ -95,19 +97,10 @@ ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace)
      * takes a moment, and else when it does.
      */
 
-    if (view.busy
-        && (pace->late
-            || (!view.soothed && view.spoken == 0 && view.n == 0)))
+    if (pace->late
+        || (view.busy && !view.soothed && view.spoken == 0 && view.n == 0))
     {
-        ngx_voice_answer_soothed(conf->zone, &hook->call.sid,
-                                 hook->step.turn);
-
-        return ngx_http_voice_talk_filler(pace,
-                                          &hook->agent.flow->tool_fillers);
-    }
-
-    if (pace->late) {
-        return ngx_http_voice_talk_filler(pace, &hook->agent.flow->fillers);
+        return ngx_http_voice_talk_filler(pace, view.busy);
     }
 
     timeout = conf->filler_after;
@@ -117,15 +110,13 @@ ngx_http_voice_talk_answer(ngx_http_voice_pace_t *pace)
         /* something was heard a moment ago */
 
         timeout = ngx_max(timeout, NGX_HTTP_VOICE_TALK_AGAIN);
-
-        if (view.spoken == 0 && hook->agent.flow->fillers.nelts == 1) {
-
-            /* it was the filler, and there is no other one */
-
-            timeout = ngx_max(timeout, NGX_HTTP_VOICE_TALK_SAME);
-        }
     }
 
+    /* silence began with the webhook, whatever it has waited for so far */
+
+    gone = ngx_http_voice_pace_gone(pace);
+
+    timeout = (gone < timeout) ? timeout - gone : 1;
     timeout = ngx_min(timeout, ngx_http_voice_pace_left(pace));
 
     ngx_http_voice_pace_wait(pace, ngx_http_voice_talk_answer, timeout);
@@ -292,21 +283,61 @@ ngx_http_voice_talk_over(ngx_http_voice_pace_t *pace,
 }
 
 
+/* a line that is not the one before, as long as there is another */
+
 static ngx_int_t
-ngx_http_voice_talk_filler(ngx_http_voice_pace_t *pace, ngx_array_t *lines)
+ngx_http_voice_talk_filler(ngx_http_voice_pace_t *pace, ngx_uint_t busy)
 {
-    ngx_uint_t              n;
+    uint32_t                words;
+    ngx_uint_t              i;
+    ngx_msec_t              gone, left;
+    ngx_array_t            *lines;
     ngx_voice_line_t       *line;
     ngx_http_voice_hook_t  *hook;
 
     hook = pace->hook;
 
+    lines = busy ? &hook->agent.flow->tool_fillers
+                 : &hook->agent.flow->fillers;
+
+    for (i = 0; /* void */ ; i++) {
+        line = lines->elts;
+        line += (hook->view.fillers + i) % lines->nelts;
+
+        if (ngx_http_voice_talk_words(pace, line, &words) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (words != hook->view.filler || i == lines->nelts) {
+            break;
+        }
+    }
+
+    if (words == hook->view.filler) {
+
+        /* there is no other one: after a longer silence */
+
+        gone = ngx_http_voice_pace_gone(pace);
+        left = ngx_http_voice_pace_left(pace);
+
+        if (gone < NGX_HTTP_VOICE_TALK_SAME && left > 1) {
+            pace->late = 0;
+
+            ngx_http_voice_pace_wait(pace, ngx_http_voice_talk_answer,
+                                     ngx_min(NGX_HTTP_VOICE_TALK_SAME - gone,
+                                             left));
+            return NGX_DONE;
+        }
+    }
+
     hook->state = "filler";
 
-    n = ngx_voice_call_filler(hook->conf->zone, &hook->call.sid);
+    if (busy) {
+        ngx_voice_answer_soothed(hook->conf->zone, &hook->call.sid,
+                                 hook->step.turn);
+    }
 
-    line = lines->elts;
-    line += n % lines->nelts;
+    ngx_voice_call_filler(hook->conf->zone, &hook->call.sid, words);
 
     pace->reply.next = NGX_HTTP_VOICE_NEXT_CONTINUE;
     pace->reply.step = hook->step.step + 1;
@@ -318,4 +349,31 @@ ngx_http_voice_talk_filler(ngx_http_voice_pace_t *pace, ngx_array_t *lines)
     /* played if it is there, said if not: it is already late */
 
     return ngx_http_voice_pace_send(pace);
+}
+
+
+/* what a line says, as a number that is never 0 */
+
+static ngx_int_t
+ngx_http_voice_talk_words(ngx_http_voice_pace_t *pace, ngx_voice_line_t *line,
+    uint32_t *words)
+{
+    ngx_str_t                    text;
+    ngx_voice_facts_t            facts;
+    ngx_http_voice_hook_t       *hook;
+    ngx_http_voice_facts_buf_t   buf;
+
+    hook = pace->hook;
+
+    ngx_http_voice_agent_facts(&hook->agent, &hook->view, &facts, &buf);
+
+    if (ngx_voice_line_render(line, hook->request->pool, &facts, &text)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    *words = ngx_max(ngx_crc32_long(text.data, text.len), 1);
+
+    return NGX_OK;
 }
