@@ -611,6 +611,13 @@ for my $case (
                 . '"code":"invalid_value"}}' }],
     ['a 422', 'bad_request', { status => 422,
         body => qq({"detail":[{"msg":"bad","input":"$secret"}]}) }],
+    ['a 413', 'bad_request', { status => 413,
+        body => qq({"error":{"message":"too long: '$secret'"}}) }],
+    ['a 500', 'server_error', { status => 500,
+        body => qq({"error":{"message":"Failed to parse messages: '$secret'",)
+                . '"type":"server_error"}}' }],
+    ['a 503 of a proxy', 'server_error', { status => 503,
+        type => 'text/html', body => "<h1>Busy</h1><p>$secret</p>" }],
     ['an error in the stream', 'stream_error', { status => 200,
         type => 'text/event-stream',
         body => qq(data: {"error":{"message":"flagged: '$secret'",)
@@ -640,8 +647,13 @@ for my $case (
     ['a 422', { status => 422, body =>
         qq({"detail":[{"loc":["text"],"msg":"'$secret'","input":"$secret"}]})
     }],
+    ['a 500', { status => 500, body =>
+        qq({"detail":{"status":"failed","message":"can not say '$secret'"}})
+    }, 'server_error'],
 ) {
-    my ($what, $fault) = @$case;
+    my ($what, $fault, $cause) = @$case;
+
+    $cause //= 'bad_request';
 
     prepare({ say => "For $what it is $secret and no more." });
     $speech->arm({ match => { text => 'swordfish' }, fault => $fault,
@@ -653,7 +665,7 @@ for my $case (
     my $lines = substr $edge->log, $log;
 
     like Voice::Scene::words($call), qr/swordfish/, "speech, $what: said";
-    like $lines, qr/voice speech "[^"]+" failed: bad_request,/,
+    like $lines, qr/voice speech "[^"]+" failed: $cause,/,
         'a cause in the log';
     unlike $lines, qr/swordfish/, 'and no words';
     $model->clear;

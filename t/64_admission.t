@@ -132,12 +132,16 @@ my $scene = Voice::Scene->new(
     directives => \%patient,
     locations => {
         (map { llm($_), tts($_) } 'quota', 'second', 'full', 'open',
-                                  'short', map { "r$_" } 0 .. $#cases),
+                                  'short', 'paid402', 'paid403',
+                                  map { "r$_" } 0 .. $#cases),
     },
     variants => {
         (map { ("r$_" => "voice_llm /voice/llm_r$_ model=first; "
                          . 'voice_llm /voice/llm_second model=second; '
                          . "voice_tts /voice/tts_r$_/;") } 0 .. $#cases),
+        (map { ("paid$_" => "voice_llm /voice/llm_paid$_ model=first; "
+                            . 'voice_llm /voice/llm_second model=second; '
+                            . "voice_tts /voice/tts_paid$_/;") } 402, 403),
         quota => 'voice_llm /voice/llm_quota model=first; '
             . 'voice_llm /voice/llm_second model=second; '
             . 'voice_tts /voice/tts_quota/;',
@@ -274,6 +278,31 @@ for my $n (0 .. $#cases) {
         'quota of speech: Say';
     is scalar @{ $speech->requests }, 1, 'quota of speech: asked once';
     like $scene->reasons, qr/\bspeech_quota\b/, 'quota of speech: health';
+}
+
+for my $case ([402, 'invalid_request_error'], [403, 'insufficient_quota']) {
+    my ($status, $code) = @$case;
+    my $fault = { status => $status, body => '{"error":{"message":"Pay",'
+                  . qq("code":"$code"}}) };
+    my $from = "+15007771$status";
+
+    $model->forget;
+    $model->arm({ match => { text => 'money' }, fault => $fault });
+    $speech->forget;
+    $speech->arm({ match => { text => "7771$status" }, fault => $fault });
+
+    my $call = $scene->call("paid$status", from => $from,
+                            lines => ['money', 'hello', 'goodbye']);
+
+    is models(), 'first second second', "$status, $code: quota, too";
+    ok scalar $edge->log_lines(qr{"/voice/llm_paid$status" failed: quota, }),
+        "$status: the log says so";
+    is Voice::Scene::heard($call)->[0], "say Welcome, $from.",
+        "$status: Say";
+    is scalar(grep { $_->{text} =~ /7771$status/ } @{ $speech->requests }), 1,
+        "$status: asked once";
+    ok scalar $edge->log_lines(qr{"/voice/tts_paid$status/" failed: quota, }),
+        "$status: and of speech";
 }
 
 

@@ -27,9 +27,7 @@ ngx_http_voice_cause(ngx_http_voice_ask_t *ask, ngx_str_t *body,
 
     (void) ngx_voice_provider_error(body, &code, detail);
 
-    /* what is wrong with a request may be said by quoting from it */
-
-    if (status == NGX_HTTP_BAD_REQUEST || status == 422) {
+    if (!ngx_http_voice_cause_tells(status)) {
         detail->len = ngx_min(detail->len, code.len);
         ngx_memcpy(detail->data, code.data, detail->len);
     }
@@ -43,6 +41,15 @@ ngx_http_voice_cause(ngx_http_voice_ask_t *ask, ngx_str_t *body,
                                                      : "unreachable";
     }
 
+    /* money, not speed: no waiting helps */
+
+    if (status == NGX_HTTP_VOICE_PAYMENT
+        || (status < NGX_HTTP_INTERNAL_SERVER_ERROR
+            && ngx_strnstr(code.data, "quota", code.len)))
+    {
+        return "quota";
+    }
+
     switch (status) {
 
     case NGX_HTTP_UNAUTHORIZED:
@@ -54,10 +61,7 @@ ngx_http_voice_cause(ngx_http_voice_ask_t *ask, ngx_str_t *body,
 
     case NGX_HTTP_TOO_MANY_REQUESTS:
 
-        /* money, not speed: no waiting helps */
-
-        if (ngx_strnstr(code.data, "quota", code.len)
-            || ngx_strnstr(code.data, "balance", code.len)
+        if (ngx_strnstr(code.data, "balance", code.len)
             || ngx_strnstr(code.data, "spend_limit", code.len)
             || ngx_strnstr(code.data, "usage_limit", code.len))
         {
@@ -68,5 +72,23 @@ ngx_http_voice_cause(ngx_http_voice_ask_t *ask, ngx_str_t *body,
 
     default:
         return (status >= 500) ? "server_error" : "bad_request";
+    }
+}
+
+
+ngx_uint_t
+ngx_http_voice_cause_tells(ngx_uint_t status)
+{
+    switch (status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+    case NGX_HTTP_VOICE_PAYMENT:
+    case NGX_HTTP_FORBIDDEN:
+    case NGX_HTTP_NOT_FOUND:
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        return 1;
+
+    default:
+        return 0;
     }
 }

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_speech.h"
+#include "ngx_http_voice_cause.h"
 #include "../wire/ngx_voice_base64url.h"
 #include "../wire/ngx_voice_provider_error.h"
 
@@ -406,9 +407,7 @@ ngx_http_voice_speech_cause(ngx_http_voice_fill_t *fill, ngx_str_t *message)
                             : ngx_http_voice_speech_forgotten;
     }
 
-    /* what is wrong with a request may be said by quoting from it */
-
-    if (ask->status == NGX_HTTP_BAD_REQUEST || ask->status == 422) {
+    if (!ngx_http_voice_cause_tells(ask->status)) {
         message->len = 0;
     }
 
@@ -420,7 +419,9 @@ ngx_http_voice_speech_cause(ngx_http_voice_fill_t *fill, ngx_str_t *message)
                                                           : "unreachable";
     }
 
-    if (ngx_strnstr(code.data, "quota", code.len)) {
+    if (ask->status == NGX_HTTP_VOICE_PAYMENT
+        || ngx_strnstr(code.data, "quota", code.len))
+    {
         return "quota";
     }
 
