@@ -218,6 +218,8 @@ fault('nothing but marks', { say => "** ... ** \x{2026} -" },
       hear => $apology, log => qr/\[error\].*said nothing speakable/);
 fault('closed before the header', { cut => 'header' }, hear => $apology,
       cause => 'unreachable');
+fault('closed inside the header', { cut => 'inside' }, hear => $apology,
+      cause => 'unreachable');
 fault('closed after the header', { cut => 0 }, hear => $apology,
       cause => 'cut');
 fault('cut in the first sentence', { cut => 4 }, hear => $apology,
@@ -246,10 +248,21 @@ fault('neither [DONE] nor a reason', { no_done => 1, no_finish => 1 },
 
 fault('no first token in time', { stall => 'header' }, variant => 'quick',
       hear => $apology, cause => 'timeout', fillers => 'sure');
+fault('stalled inside the header', { stall => 'inside' },
+      variant => 'quick', hear => $apology, cause => 'timeout',
+      fillers => 'sure');
 fault('no token after the header', { stall => 1 }, variant => 'quick',
       hear => $apology, cause => 'timeout', fillers => 'sure');
 fault('stalled in the second sentence', { stall => 14 }, variant => 'quick',
       hear => $first, cause => 'stalled', fillers => 'maybe');
+fault('stalled in a word', { stall => { bytes => 4000 } },
+      variant => 'quick', hear => $first, cause => 'stalled',
+      fillers => 'maybe');
+fault('events without words in the second sentence', { idle => 14 },
+      variant => 'quick', hear => $first, cause => 'stalled',
+      fillers => 'maybe');
+fault('nothing but events without words', { idle => 0 }, variant => 'quick',
+      hear => $apology, cause => 'timeout', fillers => 'sure');
 
 {
     # the filler is heard before the answer, however late that is

@@ -449,6 +449,8 @@ fails('cut, with a length', { cut => { bytes => 3000 }, length => 1 }, 'cut');
 fails('no HTTP', { garbage => 'http' },
       'unreachable|bad_response|bad_request|server_error');
 fails('no answer', { stall => 'header' }, 'timeout', variant => 'slow');
+fails('no end of the header', { stall => 'inside' }, 'timeout',
+      variant => 'slow');
 fails('no end', { stall => { bytes => 3000 } }, 'timeout', variant => 'slow');
 
 greeted();

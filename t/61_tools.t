@@ -128,6 +128,8 @@ my $scene = Voice::Scene->new(
         fillers => 'voice_tool_timeout 4s; voice_filler_after 500ms;',
         outlived => 'voice_tool_timeout 4s;',
         stall => 'voice_token_timeout 4s;',
+        late => 'voice_filler_after 500ms; voice_token_timeout 4s; '
+            . 'voice_first_token_timeout 4s;',
     },
 );
 
@@ -348,6 +350,16 @@ for my $words (qw(nine huge)) {
 like $edge->log, qr/failed: too_many_calls/, 'the log says why';
 like $edge->log, qr/failed: call_too_large/, 'in both cases';
 
+{
+    my $line = line();
+
+    $model->arm({ match => { text => 'lead' }, fault => { calls => [
+        { name => '', arguments => {} }] } });
+    like say($line, 'lead'), qr/^Sorry, something went wrong\./,
+        'a call of nothing';
+    like $edge->log, qr/failed: malformed_call/, 'the log says so';
+}
+
 for my $amid (qw(cut stall)) {
     my $line = line('stall');
 
@@ -454,6 +466,40 @@ for my $amid (qw(cut stall)) {
         'assistant user assistant tool', 'knows that the lead was made';
 }
 
+# The caller hears something, and what was done is neither lost nor done again,
+# wherever a round stalls.
+
+{
+    my $line = line('late');
+
+    $model->arm({ match => { text => 'lead' },
+                  fault => { stall => 'header' } });
+
+    like say($line, 'lead'), qr/\bfiller\. .*Sorry, something went wrong\.$/,
+        'a stall before the calls';
+    is scalar(my @l = leads($line)), 0, 'nothing is done';
+}
+
+for my $where ('header', 'inside', 4) {
+    my $line = line('late');
+
+    $model->arm({ match => { text => 'lead', nth => 2 },
+                  fault => { stall => $where,
+                             say => 'I have noted your interest.' } });
+
+    my $mark = length $edge->log;
+    my $said = say($line, 'lead');
+
+    like $said, qr/^(?:I am on it|A filler|Another filler)\. .*Sorry, something/,
+        "a stall after the result, at $where: a line, then the apology";
+    unlike $said, qr/I have noted/, 'and no half a sentence';
+    is scalar(my @l = leads($line)), 1, 'what was done is done';
+    like substr($edge->log, $mark), $where eq '4' ? qr/failed: stalled/
+                                                  : qr/failed: timeout/,
+        'the log says why';
+    like say($line, 'ticket'), qr/Your ticket is open\.$/, 'the next turn';
+}
+
 # --- slow --------------------------------------------------------------------
 
 {
@@ -485,6 +531,9 @@ for my $amid (qw(cut stall)) {
     is scalar(my @l = leads($line)), 1, 'it is done later, once';
     is_deeply [actions($line)], [$line->sid . '/1/create_lead/1'],
         'under the same key';
+    ok scalar $edge->log_lines(
+           qr/"\Q${\ $line->sid}\E" turn 1 tool "create_lead": no answer/),
+        'and the log says why it waited';
 
     my $timings;
 
@@ -683,6 +732,9 @@ for my $amid (qw(cut stall)) {
 
     like say($line, 'ticket'), qr/Your ticket is open\.$/, 'gone: an answer';
     ok +(results(1))[0]{queued}, 'gone: the model is told that it is queued';
+    ok scalar $edge->log_lines(
+           qr/"\Q${\ $line->sid}\E" turn 1 tool "\w+": not reachable/),
+        'gone: the log says why';
     like offered(0), qr/create_lead/, 'what was known is still offered';
     is say($line, 'leave'), 'So long.', 'gone: a goodbye needs no database';
     like $line->{last}->body, qr/<Hangup/, 'and is one';

@@ -504,7 +504,8 @@ for ([ 'cut', { cut => { bytes => 5000 } }, qr/failed: cut, status 200/ ],
     misheard("a recording, $what", log => $log);
 }
 
-for ([ 'GET wav', 'header' ], [ 'GET storage', 'header' ],
+for ([ 'GET wav', 'header' ], [ 'GET wav', 'inside' ],
+     [ 'GET storage', 'header' ],
      [ 'GET storage', 1 ])
 {
     my ($where, $stall) = @$_;
@@ -520,6 +521,8 @@ for ([ 'GET wav', 'header' ], [ 'GET storage', 'header' ],
 # --- transcribing it -------------------------------------------------------
 
 for ([ 'stalls before the header', { stall => 'header' }, 'timeout', 'short' ],
+     [ 'stalls inside the header', { stall => 'inside' }, 'timeout',
+       'short' ],
      [ 'stalls in the body', { stall => { bytes => 10 } }, 'timeout',
        'short' ],
      [ 'is cut', { cut => { bytes => 10 } }, 'cut' ],
@@ -551,6 +554,8 @@ for ([ 'stalls before the header', { stall => 'header' }, 'timeout', 'short' ],
     is words(call('other', 'hello', 'hello')), "$again $please",
         'transcription: no money';
     is scalar(forms()), 1, 'is not asked for again at once';
+    ok logged(qr/"\/voice\/other" is not asked for another \d+ms/),
+        'the log says for how long';
     like $scene->reasons, qr/transcription_quota/, 'health';
 }
 
@@ -563,6 +568,7 @@ for ([ 'stalls before the header', { stall => 'header' }, 'timeout', 'short' ],
     is words($call), "$again $please $again I connect you now. $bye",
         'who is never understood';
     is $call->dialed->[0]{number}, '+15005550010', 'gets a human';
+    ok logged(qr/was not understood 4 times in a row/), 'the log says why';
 }
 
 

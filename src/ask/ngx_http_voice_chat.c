@@ -40,7 +40,7 @@ typedef struct {
     u_char                      *buf;
     size_t                       len;         /* of a whole answer */
     const char                  *cause;
-    ngx_msec_t                   heard;       /* when the last bytes came */
+    ngx_msec_t                   heard;       /* when the last token came */
     ngx_voice_chat_calls_t       calls;
 
     unsigned                     form:2;
@@ -257,7 +257,13 @@ ngx_http_voice_chat_event(void *data, ngx_str_t *event)
     }
 
     rc = NGX_OK;
-    ctx->heard = ngx_current_msec;
+
+    if (d.content.len || d.nparts || d.finish_reason.len) {
+
+        /* an event without any of these is no progress to who listens */
+
+        ctx->heard = ngx_current_msec;
+    }
 
     if (d.error) {
         ctx->cause = "stream_error";

@@ -12,15 +12,15 @@ package Voice::Lab::Faults;
 #   status, headers, body, type whole answer; type alone changes the type
 #   delay => seconds            before the header
 #   hold => 'header' | N        until POST /_lab/release
-#   stall => 'header' | N       for ever
-#   cut => 'header' | N         the connection is closed
+#   stall => 'header' | 'inside' | N   for ever; inside the header
+#   cut => 'header' | 'inside' | N     the connection is closed
 #   drip => { bytes, every }    slowly; bytewise => 1: one byte a chunk
 #   garbage => 'http' | text    no HTTP at all; broken JSON, broken audio
 #   length => 1                 Content-Length instead of chunks
 # Model only:
 #   say => text, empty => 1, plain => 1 (no stream), finish => reason,
 #   error_event => words before it, no_done, no_usage, no_finish, crlf, cr,
-#   comments, bom, at_once
+#   idle => words before it: then events without any, comments, bom, at_once
 #   calls => [...] as in a reply, alone or with say; amid => 'stall', 'cut' or
 #   'hold': amid the arguments of the first call of a stream; whole_calls: a
 #   call in one piece; no_ids, no_index, same_index, object_arguments

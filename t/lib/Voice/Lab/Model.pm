@@ -336,6 +336,12 @@ sub _stream ($self, $c, $note, $body, $words, $finish, $usage, $calls) {
         push @pieces, "data: [DONE]$eol$eol" if !$fault->{no_done};
     }
 
+    if (defined $fault->{idle}) {
+        # Ten seconds of events that say nothing, after so many words
+        @pieces = (splice(@pieces, 0, 1 + $fault->{idle}),
+                   ($delta->({})) x 100);
+    }
+
     if ($fault->{garbage} && $fault->{garbage} ne 'http') {
         splice @pieces, 1 + @$words / 2, 0,
             "data: {\"id\":\"x\",\"choices\":[{\"delta\":{\"cont$eol$eol";
@@ -351,7 +357,8 @@ sub _stream ($self, $c, $note, $body, $words, $finish, $usage, $calls) {
         type => 'text/event-stream; charset=utf-8', pieces => \@pieces,
         headers => { %{ $self->_headers($note) },
                      'Cache-Control' => 'no-cache' },
-        first => $self->first_token, gap => $self->token });
+        first => $self->first_token,
+        gap => defined $fault->{idle} ? 0.1 : $self->token });
 }
 
 

@@ -235,6 +235,17 @@ sub _head ($self, $c, $note, $plan) {
         return $self->_close($c, $note);
     }
 
+    my ($inside) = grep { ($fault->{$_} // '') eq 'inside' } qw(cut stall);
+
+    if ($inside) {
+        Mojo::IOLoop->stream($tx->connection)->write(
+            "HTTP/1.1 200 OK\r\nContent-Ty" => sub {
+                $inside eq 'cut' ? $self->_close($c, $note)
+                                 : $self->_hold($c, 'stall', sub { });
+            });
+        return;
+    }
+
     if (($fault->{garbage} // '') eq 'http') {
         my $stream = Mojo::IOLoop->stream($tx->connection);
         $stream->write("\x16\x03\x01 this is no HTTP\n\n" => sub {
@@ -269,7 +280,7 @@ sub _head ($self, $c, $note, $plan) {
 
 
 sub _reached ($limit, $chunks, $bytes) {
-    return 0 if !defined $limit || $limit eq 'header';
+    return 0 if !defined $limit || $limit =~ /\A(?:header|inside)\z/;
     return $chunks >= $limit if !ref $limit;
     return $chunks >= $limit->{chunks} if defined $limit->{chunks};
     return $bytes >= $limit->{bytes};
