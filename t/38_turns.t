@@ -301,6 +301,11 @@ sub fillers {
         . '|play How can I help you?', 'consent: before the greeting';
     is $request->{body}{messages}[1]{content}, 'This is recorded. Welcome to '
         . 'Test Company. How can I help you?', 'consent: the model knows';
+
+    my $r = $scene->line->post('conversation-start', To => '+15005550005');
+
+    is scalar(my @sounds = Voice::Scene::Line::sounds($r)), 2,
+        'consent: also where a call begins with the opening';
 }
 
 done_testing();

@@ -181,7 +181,7 @@ my $dir = $pg->{dir};
 
     my $log = $edge->log;
 
-    like $log, qr{\[warn\].*1-1-1\.spool": its last note was not written},
+    like $log, qr{\[warn\].*1-1-1\.spool": its last note was not written to},
         'the cut one is logged';
     like $log, qr{\[error\].*1-1-2\.spool": \d+ bytes at \d+ are damaged},
         'the damaged ones are';

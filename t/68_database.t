@@ -111,6 +111,9 @@ ok $edge->wait_for_database, 'the database is reached';
 
     ok ticket($line, 'first')->{queued}, 'it fails: what was asked is noted';
 
+    like $edge->log, qr/voice database refused "act": not now \(55P03\)/,
+        'the log says why';
+
     $owner->do($act);
 
     ok ticket($line, 'second')->{ticket}, 'and it is done the next time';
@@ -221,7 +224,11 @@ for my $type (qw(G H W)) {
         "$type: no answer";
     ok $other->wait_for_log(qr/lookups is lost: its answers make no sense/),
         'the connection is closed';
-    is $other->get('/api/voice/health')->status, 200, 'the edge goes on';
+
+    my $health = $other->get('/api/voice/health');
+
+    is $health->status, 200, 'the edge goes on';
+    like $health->body, qr/"database_unreachable"/, 'and says so';
     $other->quit;
 }
 

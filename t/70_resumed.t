@@ -473,7 +473,8 @@ sub blocked {
     my $node = node('flows',
         flows => {
             'general.json' => $flow->('general'),
-            'shop.json' => $flow->('shop', routes => [
+            'shop.json' => $flow->('shop', consent => 'This is recorded.',
+                routes => [
                 { to => 'repair', when => 'broken' } ]),
             'repair.json' => $flow->('repair') },
         http_directives => { voice_number => [
@@ -491,6 +492,9 @@ sub blocked {
         SpeechResult => 'it is broken', %who), %who);
 
     is $persona->(), 'REPAIR', 'a call goes to another flow';
+    is value('select said from voice.turns where call_sid = ? and turn = 0',
+             $line->sid), 'This is recorded. Welcome to Test Company. '
+        . 'How can I help you?', 'what its caller was told first is recorded';
     ok wait_value('select 1 from voice.calls c join voice.steps s '
         . "on s.call_sid = c.sid where c.sid = ? and c.flow = 'repair' and "
         . "s.route = 'process-speech'", $line->sid), 'which is noted';
@@ -513,6 +517,8 @@ sub blocked {
               @{ $model->requests->[-1]{body}{messages} }), qr/it is broken/,
         'and what was said is known';
     like $edge->log, qr/"@{[$line->sid]}" is resumed/, 'it is resumed';
+    like $edge->log, qr/names flow "repair", which no "voice_flow" has loaded/,
+        'and the log says what is gone';
 
     $edge->stop;
 }

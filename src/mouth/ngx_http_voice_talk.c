@@ -237,6 +237,16 @@ ngx_http_voice_talk_open(ngx_http_voice_pace_t *pace)
     pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
     pace->reply.step = 0;
 
+    /* a call that begins here, or of which nobody knows, was told nothing */
+
+    if (hook->step.turn == 1
+        && flow->consent.source.len
+        && !hook->view.consent
+        && ngx_http_voice_pace_line(pace, &flow->consent) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (ngx_http_voice_pace_line(pace, line) != NGX_OK
         || ngx_http_voice_talk_opened(pace, line) != NGX_OK)
     {
