@@ -172,6 +172,19 @@ subtest 'update_contact' => sub {
         { name => 'ole holm', company => 'Holm' })->{changed}, ['company'],
         'the name tells which';
     is row('contacts', 'name = ?', 'Ole Holm')->{company}, 'Holm', 'him';
+
+    $dbh->do("insert into contacts (name, email, phone, company,
+        organization_id, created_at) values
+        ('Ole Holm', '', '+12025550170', '', 1, now())");
+
+    for my $time (1, 2) {
+        $sid = open_call('+12025550170');
+        act($sid, 'update_contact', { name => 'Ole Holm', company => 'X' });
+        is row('contacts', 'id = ?', call($sid)->{contact_id})->{company},
+            'Holm', 'who is there twice is the first of them';
+    }
+
+    is rows('contacts', 'phone = ?', '+12025550170'), 3, 'and no third one';
 };
 
 
