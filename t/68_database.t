@@ -42,7 +42,7 @@ my $scene = Voice::Scene->new(
     flow => { voice => undef, tools => ['create_support_ticket'] },
     http_directives => {
         voice_database => "\"host=$pg->{dir} dbname=$name user=voice_edge\" "
-            . 'timeout=3s',
+            . 'timeout=8s',
         voice_number => "default flow=general organization=$larkspur",
     },
     directives => {
