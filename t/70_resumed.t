@@ -16,6 +16,7 @@ use Test::More;
 use Voice::Edge;
 use Voice::Node;
 use Voice::Postgres;
+use Voice::Spool;
 
 my $pg = Voice::Postgres->new;
 my $name = $pg->database('crm');
@@ -452,6 +453,40 @@ sub blocked {
 
     close $_ for @taken, $fake;
     $near->edge->stop;
+}
+
+
+# --- what a worker has left behind ---------------------------------------------
+
+{
+    my $node = node('left', workers => 1);
+    my ($line, $next) = talk($node, 1);
+    my $sid = $line->sid;
+
+    restart($node);
+
+    # as if it had not been sent: it is nowhere but in the worker's file
+
+    my ($note) = $owner->selectrow_array("select jsonb_build_object('key', "
+        . "call_sid || '/left', 'kind', 'step', 'call', call_sid, 'route', "
+        . "route, 'turn', turn, 'step', step, 'twiml', twiml, 'state', state, "
+        . "'at', at)::text from voice.steps where call_sid = ? and turn = 1 "
+        . "and route = 'process-speech'", {}, $sid);
+
+    $owner->do('delete from voice.steps where call_sid = ?', {}, $sid);
+    Voice::Spool::leave($node->edge->path('spool'), '1-1-0.spool',
+        Voice::Spool::line(JSON::PP->new->utf8->decode($note)));
+
+    my $r = $node->line(sid => $sid)->post($next, SpeechResult => 'more');
+
+    is words($r), 'You said more.', 'left behind: the webhook that follows it';
+    like $node->edge->log,
+        qr/1-1-0\.spool" of a worker that is gone is taken over/,
+        'left behind: looks for it at once';
+    ok wait_value('select 1 from voice.steps where call_sid = ? and turn = 1',
+                  $sid), 'left behind: and the database has it';
+
+    $node->edge->stop;
 }
 
 

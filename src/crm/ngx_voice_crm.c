@@ -446,6 +446,13 @@ ngx_voice_crm_note(ngx_voice_crm_t *crm, ngx_str_t *note)
 }
 
 
+void
+ngx_voice_crm_look(ngx_voice_crm_t *crm)
+{
+    ngx_voice_record_look(crm->record);
+}
+
+
 ngx_int_t
 ngx_voice_crm_tools(ngx_voice_crm_t *crm, ngx_pool_t *pool, ngx_str_t *tools)
 {

@@ -132,6 +132,12 @@ void ngx_voice_crm_drop(ngx_voice_crm_ask_t *ask);
 ngx_int_t ngx_voice_crm_note(ngx_voice_crm_t *crm, ngx_str_t *note);
 
 /*
+ * Somebody waits for what has been noted: what a worker has left behind is
+ * looked for now, not within seconds.
+ */
+void ngx_voice_crm_look(ngx_voice_crm_t *crm);
+
+/*
  * What the model can be offered (voice.tools()), a JSON array, as the last
  * worker that reached the database has left it in the zone; NGX_DECLINED
  * when none ever has, NGX_ERROR without memory.

@@ -605,6 +605,24 @@ ngx_voice_record_pause(ngx_voice_record_t *record)
 }
 
 
+void
+ngx_voice_record_look(ngx_voice_record_t *record)
+{
+    if (ngx_exiting) {
+        return;
+    }
+
+    ngx_voice_spool_scan(record->spool);
+    ngx_voice_record_tell(record);
+
+    if (record->ask == NULL && !record->send.timer_set
+        && !record->send.posted)
+    {
+        ngx_post_event(&record->send, &ngx_posted_events);
+    }
+}
+
+
 static void
 ngx_voice_record_scan(ngx_event_t *ev)
 {
@@ -620,14 +638,7 @@ ngx_voice_record_scan(ngx_event_t *ev)
         ngx_voice_spool_again(record->spool);
     }
 
-    ngx_voice_spool_scan(record->spool);
-    ngx_voice_record_tell(record);
-
-    if (record->ask == NULL && !record->send.timer_set
-        && !record->send.posted)
-    {
-        ngx_post_event(&record->send, &ngx_posted_events);
-    }
+    ngx_voice_record_look(record);
 
     ngx_add_timer(ev, NGX_VOICE_RECORD_SCAN);
 }

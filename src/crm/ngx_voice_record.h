@@ -36,5 +36,8 @@ ngx_int_t ngx_voice_record_note(ngx_voice_record_t *record, ngx_str_t *note);
 /* the connection is up: what has failed is sent again without waiting */
 void ngx_voice_record_wake(ngx_voice_record_t *record);
 
+/* files of workers that have left are taken over now, not within seconds */
+void ngx_voice_record_look(ngx_voice_record_t *record);
+
 
 #endif /* _NGX_VOICE_RECORD_H_INCLUDED_ */

@@ -254,8 +254,16 @@ ngx_http_voice_resume_past(ngx_http_voice_pace_t *pace, cJSON *root,
     }
 
     behind = ngx_http_voice_resume_behind(hook,
-                 cJSON_GetObjectItemCaseSensitive(resume, "steps"))
-             && (ngx_msec_int_t) (pace->behind - ngx_current_msec) > 0;
+                 cJSON_GetObjectItemCaseSensitive(resume, "steps"));
+
+    if (behind) {
+
+        /* a worker that has just left may have it in its file */
+
+        ngx_voice_crm_look(hook->conf->crm);
+
+        behind = (ngx_msec_int_t) (pace->behind - ngx_current_msec) > 0;
+    }
 
     if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(resume, "found"))) {
         return behind ? NGX_AGAIN : NGX_DECLINED;
