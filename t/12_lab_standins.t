@@ -24,6 +24,9 @@ my %base = (model => 'http://127.0.0.1:' . $model->listen_on,
 my $fetch = Voice::Lab::Fetch->new;
 my $voice = '21m00Tcm4TlvDq8ikWAM';
 
+# who stalls is given up after that; what comes before it is not to be late
+my $impatient = { fragment => 'rt=2000&rc=0' };
+
 
 sub wait_for {
     my ($promise) = @_;
@@ -237,7 +240,7 @@ my $hello = 'Hello! It is good to hear you. How can I help?';
     like($calls[0]{arguments}, qr/\A\{"to.*[^\}]\z/, 'and its arguments');
 
     armed($model, { amid => 'stall' });
-    $r = chat({ tools => \@tools }, { fragment => 'rt=200&rc=0' });
+    $r = chat({ tools => \@tools }, $impatient);
     is($r->{error}{kind}, 'partial', 'stalled amid the first call');
 
     armed($model, { calls => [$two->[0]] });
@@ -327,12 +330,12 @@ my $hello = 'Hello! It is good to hear you. How can I help?';
     cmp_ok(chat({})->{ms}, '>=', 45, 'delay');
 
     armed($model, { stall => 2 });
-    $r = chat({}, { fragment => 'rt=200&rc=0' });
+    $r = chat({}, $impatient);
     is(words($r), 'Hello!', 'stall after one word');
     is($r->{error}{kind}, 'partial', 'and nothing more');
 
     armed($model, { stall => 'header' });
-    is(chat({}, { fragment => 'rt=200&rc=0' })->{error}{kind}, 'rt',
+    is(chat({}, $impatient)->{error}{kind}, 'rt',
        'stall before the header');
 }
 
@@ -367,7 +370,7 @@ for my $hold ('header', 0, 3, { bytes => 50 }) {
 
     armed($model, { stall => 2 });
     my $before = $model->counters->{aborted};
-    chat({}, { fragment => 'rt=100&rc=0' });
+    chat({}, $impatient);
     wait_for($model->wait_p('aborted', $before + 1));
     is($model->received->[1]{end}, 'aborted', 'end: aborted by the client');
 }

@@ -167,7 +167,7 @@ sub requests { scalar @{ $model->requests } }
 
     my $heard = '';
 
-    for (1 .. 50) {
+    for (1 .. 500) {
         $r = $line->post(redirect($r));
         my $words = words($r);
         $heard .= " $words" unless $words =~ /^\[?(?:\Q$filler\E|Just now)/;
@@ -346,7 +346,7 @@ sub requests { scalar @{ $model->requests } }
 
     until (action($r)) {
         $r = $line->post(redirect($r));
-        $held_on .= ' ' . words($r);
+        $held_on = join ' ', grep { length } $held_on, words($r);
     }
 
     is $held_on, "$first $second", 'nothing begins beyond the limit';

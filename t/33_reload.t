@@ -111,7 +111,7 @@ sub rest {
         push @words, words($r);
     }
 
-    return (join(' ', @words), $r);
+    return (join(' ', grep { length } @words), $r);
 }
 
 sub reloaded {

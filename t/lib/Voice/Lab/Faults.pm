@@ -21,6 +21,7 @@ package Voice::Lab::Faults;
 #   say => text, empty => 1, plain => 1 (no stream), finish => reason,
 #   error_event => words before it, no_done, no_usage, no_finish, crlf, cr,
 #   idle => words before it: then events without any, comments, bom, at_once
+#   (all in one piece, or the first so many)
 #   calls => [...] as in a reply, alone or with say; amid => 'stall', 'cut' or
 #   'hold': amid the arguments of the first call of a stream; whole_calls: a
 #   call in one piece; no_ids, no_index, same_index, object_arguments

@@ -351,7 +351,11 @@ sub _stream ($self, $c, $note, $body, $words, $finish, $usage, $calls) {
     @pieces = map { (": still here$eol$eol", $_) } @pieces
         if $fault->{comments};
     unshift @pieces, "\xef\xbb\xbf" if $fault->{bom};
-    @pieces = (join '', @pieces) if $fault->{at_once};
+
+    if (my $n = $fault->{at_once}) {
+        @pieces = (join('', splice @pieces, 0, $n > 1 ? $n : @pieces),
+                   @pieces);
+    }
 
     $self->answer($c, $note, {
         type => 'text/event-stream; charset=utf-8', pieces => \@pieces,
