@@ -79,7 +79,7 @@ my $scene = Voice::Scene->new(
         . "lingering_timeout 60s;\n",
 
     http => "upstream raw { server 127.0.0.1:%%PORT_raw%%; keepalive 4; }\n"
-        . "limit_req_zone \$server_name zone=provider:64k rate=1r/s;\n",
+        . "limit_req_zone \$server_name zone=provider:64k rate=12r/m;\n",
 
     locations => {
         llm_raw => <<'CONF',
