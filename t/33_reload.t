@@ -269,7 +269,7 @@ sub left {
     # the same as the phone does it: a retry, as the URL's overrides say
     prepare({ hold => 'header' }, {});
 
-    my $ua = Mojo::UserAgent->new(inactivity_timeout => 60);
+    my $ua = Mojo::UserAgent->new(inactivity_timeout => 120);
     my $least = 1 + $before{held};
 
     $ua->get_p($model->base . "/_lab/wait?counter=held&least=$least")

@@ -31,7 +31,7 @@ use parent qw(Voice::Edge::Client Voice::Edge::Conf);
 our $ROOT = $Voice::Edge::Conf::ROOT;
 
 # How long to wait for what must happen: it bounds a hang and asserts nothing.
-our $PATIENCE = $ENV{VOICE_TEST_PATIENCE} || 60;
+our $PATIENCE = $ENV{VOICE_TEST_PATIENCE} || 120;
 
 my @edges;
 
@@ -643,7 +643,7 @@ sub problems {
 my $ev_guard;
 
 sub watch {
-    my $seconds = $ENV{VOICE_TEST_TIMEOUT} || 600;
+    my $seconds = $ENV{VOICE_TEST_TIMEOUT} || 1200;
 
     $SIG{ALRM} = sub { Test::More::fail("ended in $seconds seconds"); exit 1 };
     $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);

@@ -10,7 +10,7 @@ use POSIX ();
 
 has [qw(port pid base)];
 has ua => sub { Mojo::UserAgent->new(max_connections => 0,
-                                     inactivity_timeout => 60) };
+                                     inactivity_timeout => 120) };
 
 
 sub start ($class, $server, %attributes) {
