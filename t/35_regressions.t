@@ -275,6 +275,86 @@ sub settle {
 }
 
 
+# --- an ask that is aborted while a thread works for it ----------------------
+
+SKIP: {
+    skip 'threads cannot be held here', 3
+        if $edge->is_sanitized || $edge->version !~ /--with-threads/;
+
+    my $hold = $edge->path('hold');
+    my $source = $edge->write_file('hold.c', <<'C');
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+typedef ssize_t (*pread_pt)(int, void *, size_t, off_t);
+
+static ssize_t
+held(const char *name, int fd, void *buf, size_t n, off_t offset)
+{
+    char     link[64], path[512];
+    ssize_t  len;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    len = readlink(link, path, sizeof(path) - 1);
+    path[len > 0 ? len : 0] = '\0';
+
+    while (strstr(path, "/cache/")
+           && access(getenv("VOICE_TEST_HOLD"), F_OK) == 0)
+    {
+        usleep(10000);
+    }
+
+    return ((pread_pt) dlsym(RTLD_NEXT, name))(fd, buf, n, offset);
+}
+
+ssize_t
+pread(int fd, void *buf, size_t n, off_t offset)
+{
+    return held("pread", fd, buf, n, offset);
+}
+
+ssize_t
+pread64(int fd, void *buf, size_t n, off_t offset)
+{
+    return held("pread64", fd, buf, n, offset);
+}
+C
+    my $shim = $edge->path('hold.so');
+
+    skip 'no compiler', 3
+        if system($ENV{CC} || 'cc', '-shared', '-fPIC', '-o', $shim, $source,
+                  '-ldl');
+
+    local $ENV{VOICE_TEST_HOLD} = $hold;
+    local $ENV{LD_PRELOAD} = $shim;
+
+    my $other = Voice::Scene->new(
+        main => 'env VOICE_TEST_HOLD;', http => 'aio threads;', workers => 1,
+        directives => { voice_speech_timeout => '500ms',
+                        voice_answer_within => '12s' });
+    my $line = $other->line;
+    my $say = $line->open;
+
+    $edge->write_file('hold', '');
+    $other->speech->arm({ fault => { stall => 1 }, times => 2 });
+
+    my $r = $line->post($say, SpeechResult => 'hello');
+
+    like $r->body, qr/<Say/, 'threads: speech that is late is said';
+    ok $other->edge->wait_for_log(qr/voice speech .* failed: timeout/),
+        'threads: and aborted';
+    unlink $hold;
+    $line->hang_up;
+    $other->edge->quit;
+    ok $other->edge->finish, 'threads: what they worked for ends, too';
+}
+
+
 # --- duplicates that wait for too long -------------------------------------
 
 {

@@ -14,6 +14,10 @@
 #include "ngx_http_voice_sink.h"
 
 
+/* ms between two looks whether an ask that is aborted can end */
+#define NGX_HTTP_VOICE_ASK_BLOCKED  100
+
+
 typedef struct {
     ngx_http_log_ctx_t     ctx;       /* first: the core casts to it */
     ngx_str_t              sid;
@@ -36,6 +40,8 @@ static ngx_int_t ngx_http_voice_ask_end(ngx_http_request_t *sr, void *data,
     ngx_int_t rc);
 static void ngx_http_voice_ask_wake(ngx_http_request_t *r);
 static void ngx_http_voice_ask_event(ngx_event_t *ev);
+static void ngx_http_voice_ask_terminate(ngx_http_voice_ask_t *ask);
+static void ngx_http_voice_ask_blocked(ngx_event_t *ev);
 static void ngx_http_voice_ask_cleanup(void *data);
 static void ngx_http_voice_ask_read(ngx_event_t *rev);
 static void ngx_http_voice_ask_write(ngx_event_t *wev);
@@ -304,15 +310,56 @@ ngx_http_voice_ask_leave(ngx_http_voice_ask_t *ask)
 void
 ngx_http_voice_ask_abort(ngx_http_voice_ask_t *ask)
 {
+    ask->reported = 1;
+    ask->on_data = NULL;
+
+    ngx_http_voice_ask_terminate(ask);
+}
+
+
+static void
+ngx_http_voice_ask_terminate(ngx_http_voice_ask_t *ask)
+{
     ngx_connection_t  *c;
 
     c = ask->main->connection;
 
-    ask->reported = 1;
-    ask->on_data = NULL;
-
     ngx_http_finalize_request(ask->main, NGX_ERROR);
     ngx_http_run_posted_requests(c);
+
+    if (c->destroyed) {
+        return;
+    }
+
+    /*
+     * A thread reads or writes for it, or it waits for a lock of the cache.
+     * The core ends it afterwards, but not always: before 1.25.4 it forgets a
+     * subrequest whose upstream is closed already.
+     */
+
+    if (ask->event.posted) {
+        ngx_delete_posted_event(&ask->event);
+    }
+
+    ask->event.handler = ngx_http_voice_ask_blocked;
+
+    ngx_add_timer(&ask->event, NGX_HTTP_VOICE_ASK_BLOCKED);
+}
+
+
+static void
+ngx_http_voice_ask_blocked(ngx_event_t *ev)
+{
+    ngx_http_voice_ask_t  *ask;
+
+    ask = ev->data;
+
+    if (ask->main->blocked) {
+        ngx_add_timer(ev, NGX_HTTP_VOICE_ASK_BLOCKED);
+        return;
+    }
+
+    ngx_http_voice_ask_terminate(ask);
 }
 
 
@@ -645,6 +692,10 @@ ngx_http_voice_ask_cleanup(void *data)
         ngx_delete_posted_event(&ask->event);
     }
 
+    if (ask->event.timer_set) {
+        ngx_del_timer(&ask->event);
+    }
+
     ngx_http_voice_ask_leave(ask);
 
     if (!ask->reported) {
@@ -660,24 +711,27 @@ ngx_http_voice_ask_cleanup(void *data)
 static void
 ngx_http_voice_ask_read(ngx_event_t *rev)
 {
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
+    ngx_connection_t      *c;
+    ngx_http_voice_ask_t  *ask;
 
     c = rev->data;
 
     /* the worker leaves by force and will wait no longer */
 
     if (c->close) {
-        r = c->data;
-        ngx_http_finalize_request(r->main, NGX_ERROR);
-        ngx_http_run_posted_requests(c);
+        ask = ngx_http_voice_ask_of(c->data);
+
+        if (ask) {
+            ngx_http_voice_ask_terminate(ask);
+        }
     }
 }
 
 
 /*
  * The eventfd is never written to, and its events say nothing; but who delays
- * a request, as "limit_req" does, has it go on by a timer of this event.
+ * a request, as "limit_req" does, has it go on by a timer of this event, and
+ * newer versions call it where a thread has ended after an abort.
  */
 
 static void
@@ -686,15 +740,16 @@ ngx_http_voice_ask_write(ngx_event_t *wev)
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
-    if (!wev->delayed || !wev->timedout) {
-        return;
-    }
-
-    wev->delayed = 0;
-    wev->timedout = 0;
-
     c = wev->data;
     r = c->data;
+
+    if (wev->delayed && wev->timedout) {
+        wev->delayed = 0;
+        wev->timedout = 0;
+
+    } else if (!c->error || r->main->blocked) {
+        return;
+    }
 
     ngx_http_set_log_request(c->log, r);
 
