@@ -266,8 +266,9 @@ sub settle {
 
     $lines[$_]->send($say[$_], SpeechResult => 'tell me') for 0 .. 2;
 
-    is rest($_, $_->read), $story, 'limit_req: an answer, now or later'
-        for @lines;
+    # the last one has waited for ten seconds of the twelve before a filler
+    is rest($_, $_->read) =~ s/One moment\. //gr, $story,
+        'limit_req: an answer, now or later' for @lines;
     ok scalar $edge->log_lines(qr/delaying request/),
         'limit_req: there was one that had to wait';
 
