@@ -106,9 +106,13 @@ my $scene = Voice::Scene->new(
     model => { reply => \&reply },
     # words alone: they stand in the documents
     flow => {
-        voice => undef, tools => \@tools, limits => { rounds => 3 },
+        voice => undef, tools => \@tools,
         fillers => ['A filler.', 'Another filler.'],
         tool_fillers => ['I am on it.', 'Still on it.'],
+        rules => [{ when => '^a human$', do => 'human' }],
+        keys => { 0 => 'human' },
+        listen => { confidence => 0.4 },
+        limits => { rounds => 3, misheard => 1 },
     },
     http_directives => {
         voice_database => "\"host=$pg->{dir} dbname=$name user=voice_edge\" "
@@ -692,6 +696,53 @@ for my $where ('header', 'inside', 4) {
     is +($owner->selectrow_array('select outcome from voice.calls where '
         . 'sid = ?', undef, $line->sid))[0], 'transferred',
         'which the database knows';
+}
+
+# the flow's own ways to a human leave the same traces as the model's
+
+sub transferred {
+    my ($line, $turn, $reason, $what) = @_;
+
+    like $line->{last}->body, qr/<Dial[^>]*><Number>\+15005550010</,
+        "$what: the human is called";
+    Voice::Edge::wait_for(sub { scalar(actions($line)) });
+    is_deeply [actions($line)], [$line->sid . "/$turn/transfer_to_human/line"],
+        "$what: an action, once";
+
+    my ($id, $outcome) = $owner->selectrow_array('select crm_id, outcome '
+        . 'from voice.calls where sid = ?', undef, $line->sid);
+
+    is $outcome, 'transferred', "$what: which is what came of the call";
+    is $json->decode($owner->selectrow_array('select activity_data from '
+        . "call_activities where call_id = ? and activity_type = 'transfer'",
+        undef, $id))->{reason}, $reason, "$what: the CRM has the reason";
+}
+
+{
+    my $asked = 'The caller asked for a person';
+    my $line = line();
+
+    say($line, 'a human');
+    transferred($line, 1, $asked, 'a rule');
+
+    $line = line();
+    rest($line, $line->post($line->{target}, Digits => '0',
+                            @{ $line->{who} }));
+    transferred($line, 1, $asked, 'a key');
+
+    $line = line();
+
+    for my $turn (1, 2) {
+        rest($line, $line->post($line->{target}, SpeechResult => 'mumble',
+                                Confidence => '0.1', @{ $line->{who} }));
+    }
+
+    transferred($line, 2, 'The caller was not understood', 'misheard');
+
+    $line = line();
+    $model->arm(({ fault => { status => 500 } }) x 4);
+    say($line, 'hello') for 1 .. 2;
+    transferred($line, 2, 'The agent had no answer', 'failed');
 }
 
 # --- a database that is hung, and one that is gone ----------------------------

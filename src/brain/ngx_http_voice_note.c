@@ -278,6 +278,31 @@ ngx_http_voice_note_answer(cJSON *note, ngx_http_voice_note_answer_t *answer)
 
 
 void
+ngx_http_voice_note_transfer(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_uint_t turn, const char *reason)
+{
+    cJSON      *note, *arguments;
+    ngx_int_t   rc;
+
+    if (agent->crm == NULL) {
+        return;
+    }
+
+    note = ngx_http_voice_note_of(agent, call, "action",
+                                  "%ui/transfer_to_human/line", turn);
+    arguments = note ? cJSON_AddObjectToObject(note, "arguments") : NULL;
+
+    rc = (arguments
+          && cJSON_AddStringToObject(note, "name", "transfer_to_human")
+          && (reason == NULL
+              || cJSON_AddStringToObject(arguments, "reason", reason)))
+         ? NGX_OK : NGX_ERROR;
+
+    ngx_http_voice_note_send(agent->crm, note, rc);
+}
+
+
+void
 ngx_http_voice_note_step(ngx_http_voice_agent_t *agent,
     ngx_voice_call_view_t *call, ngx_str_t *route, ngx_voice_step_t *step,
     ngx_str_t *twiml, ngx_str_t *said, ngx_uint_t last)

@@ -65,6 +65,13 @@ void ngx_http_voice_note_left(ngx_http_voice_agent_t *agent,
     ngx_voice_call_view_t *call, ngx_uint_t turn, ngx_str_t *words);
 
 /*
+ * The flow gives the caller to a human: the same action as the model's tool.
+ * reason NULL: the caller has asked for one.
+ */
+void ngx_http_voice_note_transfer(ngx_http_voice_agent_t *agent,
+    ngx_voice_call_view_t *call, ngx_uint_t turn, const char *reason);
+
+/*
  * The answer to a webhook: said is what of the turn's answer went out with
  * it, last that nothing more of it is to come.
  */

@@ -41,6 +41,7 @@ struct ngx_http_voice_pace_s {
     ngx_http_voice_resume_pt   resumed;   /* what comes after that */
     ngx_msec_t                 behind;    /* until when it is asked again */
     ngx_str_t                  passed;    /* another node's answer */
+    const char                *reason;    /* why the agent gives up, or NULL */
 
     ngx_uint_t                 spoken;    /* pieces given out, with these */
     ngx_uint_t                 given;     /* lines of the reply that are such */

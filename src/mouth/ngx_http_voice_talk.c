@@ -27,6 +27,8 @@ static ngx_int_t ngx_http_voice_talk_opened(ngx_http_voice_pace_t *pace,
     ngx_voice_line_t *opening);
 static void ngx_http_voice_talk_said(ngx_http_voice_pace_t *pace,
     ngx_uint_t turn, ngx_str_t *text);
+static ngx_int_t ngx_http_voice_talk_give_up(ngx_http_voice_pace_t *pace,
+    const char *reason);
 static ngx_int_t ngx_http_voice_talk_patience(ngx_http_voice_pace_t *pace,
     ngx_voice_line_t *line);
 static ngx_uint_t ngx_http_voice_talk_understood(ngx_http_voice_pace_t *pace);
@@ -514,6 +516,9 @@ ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
             say = &flow->fallback.say;
         }
 
+        ngx_http_voice_note_transfer(&pace->hook->agent, &pace->hook->view,
+                                     pace->hook->step.turn, pace->reason);
+
     } else {
         pace->hook->state = "goodbye";
         pace->reply.next = NGX_HTTP_VOICE_NEXT_HANGUP;
@@ -538,6 +543,17 @@ ngx_http_voice_talk_act(ngx_http_voice_pace_t *pace,
     ngx_http_voice_talk_note(pace);
 
     return ngx_http_voice_pace_lines(pace);
+}
+
+
+/* to a human, whom nobody has asked for */
+
+static ngx_int_t
+ngx_http_voice_talk_give_up(ngx_http_voice_pace_t *pace, const char *reason)
+{
+    pace->reason = reason;
+
+    return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_HUMAN, NULL);
 }
 
 
@@ -620,14 +636,16 @@ ngx_http_voice_talk_misheard(ngx_http_voice_pace_t *pace)
                       "voice call \"%V\" was not understood %ui times in a "
                       "row", &hook->call.sid, n);
 
-        return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_HUMAN, NULL);
+        return ngx_http_voice_talk_give_up(pace,
+                                           "The caller was not understood");
     }
 
     if (ngx_http_voice_talk_last(pace)) {
 
         /* there is no turn to say it again in */
 
-        return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_HUMAN, NULL);
+        return ngx_http_voice_talk_give_up(pace,
+                                           "The caller was not understood");
     }
 
     hook->state = "misheard";
@@ -820,14 +838,14 @@ ngx_http_voice_talk_failed(ngx_http_voice_pace_t *pace)
                       flow->fallback.number.len ? "a human is dialled"
                                                 : "it ends with a goodbye");
 
-        return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_HUMAN, NULL);
+        return ngx_http_voice_talk_give_up(pace, "The agent had no answer");
     }
 
     if (ngx_http_voice_talk_last(pace)) {
 
         /* the apology asks for words that nobody would hear any more */
 
-        return ngx_http_voice_talk_act(pace, NGX_VOICE_ACTION_HUMAN, NULL);
+        return ngx_http_voice_talk_give_up(pace, "The agent had no answer");
     }
 
     hook->state = "apology";
