@@ -316,8 +316,8 @@ $pg->call($owner, 'put_job', { kind => 'dance', key => 'x' });
 $job = wait_row("select * from voice.jobs where key = 'x' and state = 'failed'");
 like $job->{error}, qr/nobody here knows this kind/, 'an unknown kind';
 is $job->{attempts}, 1, 'is not tried again';
-like $log->(), qr/voice job \d+ .* failed: .*, it is given up/,
-    'and the log says so';
+log_tells(qr/voice job \d+ .* failed: .*, it is given up/,
+    'and the log says so');
 
 $pg->call($owner, 'put_job', { kind => 'summary', key => 'y' });
 like wait_row("select * from voice.jobs where key = 'y' and state = 'failed'")
