@@ -111,8 +111,8 @@ ok $edge->wait_for_database, 'the database is reached';
 
     ok ticket($line, 'first')->{queued}, 'it fails: what was asked is noted';
 
-    like $edge->log, qr/voice database refused "act": not now \(55P03\)/,
-        'the log says why';
+    like $edge->log, qr/voice database refused "act": error 55P03, /,
+        'the log says what kind of failure it is';
 
     $owner->do($act);
 
@@ -155,6 +155,127 @@ ok $edge->wait_for_database, 'the database is reached';
         . 'sid = ?', {}, $line->sid), $larkspur, 'of whose call it is';
     unlike $edge->log, qr/is refused by the database/, 'nothing is given up';
 }
+
+
+# --- errors and notices that quote what was said -------------------------------
+
+# libpq keeps the last error, and would have it in front of why the connection
+# is lost
+
+sub lose {
+    my ($what) = @_;
+
+    my $lost = () = $edge->log_lines(qr/connection for actions is lost/);
+
+    $owner->do('select pg_terminate_backend(pid) from pg_stat_activity '
+        . "where usename = 'voice_edge'");
+
+    ok Voice::Edge::wait_for(sub { $lost < scalar(
+        my @now = $edge->log_lines(qr/connection for actions is lost/)) }),
+        "$what: the connection is lost";
+    ok $edge->wait_for_database, "$what: and comes back";
+}
+
+{
+    my ($act) = $owner->selectrow_array('select pg_get_functiondef('
+        . "'voice.act(text,text,text,jsonb,jsonb)'::regprocedure)");
+    my ($one) = $edge->workers;
+    my $line = line('+15005553003', worker => $one);
+
+    my %bad = (
+        '22P02' => "perform (arguments ->> 'title')::integer",
+        '23505' => "create temp table twice (t text primary key) on commit drop;
+            insert into twice select arguments ->> 'title'
+                from generate_series(1, 2)",
+        '42601' => "perform to_tsquery(arguments ->> 'title')",
+        'P0001' => "raise exception 'not %', arguments ->> 'title'",
+        '40P01' => "raise exception 'not %', arguments ->> 'title'
+            using errcode = '40P01'",
+    );
+
+    for my $code (sort keys %bad) {
+        $owner->do($act =~ s/^AS (\$\w*\$).*/AS $1 begin $bad{$code};
+            end $1/smr);
+
+        ok ticket($line, "bluebird $code")->{queued}, "$code: it is noted";
+        ok $edge->wait_for_log(qr/refused "act": error $code, its own log/),
+            "$code: the log says so";
+    }
+
+    lose('an error');
+    $owner->do($act);
+
+    # a name is none of what was said
+
+    $owner->do($act =~ s/^AS (\$\w*\$).*/AS $1 begin perform from nowhere;
+        end $1/smr);
+    ok ticket($line, 'bluebird')->{queued}, 'a table that is not there';
+    ok $edge->wait_for_log(
+        qr/refused "act": relation "nowhere" does not exist \(42P01\)/),
+        'is named';
+    $owner->do($act);
+}
+
+{
+    my $line = line('+15005553004');
+
+    # what the edge's own rights do in the CRM's tables
+
+    $owner->do(<<'SQL');
+create function public.talks() returns trigger language plpgsql as $$
+begin
+    raise notice 'bluebird: %', new.title;
+    raise warning 'bluebird: %', new.title;
+    raise info 'bluebird: %', new.title using errcode = '57014';
+
+    if new.title like '%never%' then
+        raise exception 'bluebird: %', new.title;
+    end if;
+    return new;
+end
+$$
+SQL
+    $owner->do('create trigger talks before insert on support_tickets '
+        . 'for each row execute function public.talks()');
+
+    ok ticket($line, 'bluebird')->{ticket}, 'a trigger that has notices';
+    is ticket($line, 'never bluebird')->{error}{code}, 'failed',
+        'and one that has exceptions';
+    $owner->do('drop trigger talks on support_tickets');
+
+    # a note
+
+    $owner->do(<<'SQL');
+create function public.objects() returns trigger language plpgsql as $$
+begin
+    if new.heard like '%kingfisher' then
+        raise exception 'not %', new.heard;
+    elsif new.heard like '%kingfisher %' then
+        perform new.heard::integer;
+    end if;
+    return new;
+end
+$$
+SQL
+    $owner->do('create trigger objects before insert or update on voice.turns '
+        . 'for each row execute function public.objects()');
+
+    ticket($line, 'a kingfisher');
+    ticket($line, 'a kingfisher 22');
+
+    for my $code (qw(P0001 22P02)) {
+        ok $edge->wait_for_log(
+            qr/is refused by the database: error $code, its own log/),
+            "$code: a note is refused";
+    }
+
+    $owner->do('drop trigger objects on voice.turns');
+    lose('notices');
+}
+
+unlike $edge->log, qr/bluebird|kingfisher/, 'nothing of it is in the log';
+ok scalar $edge->log_lines(qr/database says: (?:FATAL: +)?terminating connection due to/),
+    'what the server says of itself is';
 
 
 # --- a number that is no text ------------------------------------------------

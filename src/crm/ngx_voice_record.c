@@ -12,6 +12,7 @@
 #include "../loop/ngx_voice_spool.h"
 #include "../wire/ngx_voice_json.h"
 #include "../wire/ngx_voice_provider_error.h"
+#include "../wire/ngx_voice_sqlstate.h"
 
 
 /* ms: between two attempts of a batch, doubled each time */
@@ -525,9 +526,26 @@ ngx_voice_record_complain(ngx_voice_record_t *record, ngx_str_t *key,
 
     ngx_voice_record_name(&name, key->data, key->len);
 
+    /* voice.refuse() names what is wrong with a note, and quotes no words */
+
+    item = cJSON_GetObjectItemCaseSensitive(reason, "code");
+
+    if (cJSON_IsString(item)
+        && (ngx_strcmp(item->valuestring, "invalid_note") == 0
+            || ngx_voice_sqlstate_tells(item->valuestring)))
+    {
+        ngx_log_error(NGX_LOG_ERR, record->log, 0,
+                      "voice note \"%V\" is refused by the database: %V, "
+                      "\"%V\"", &name, &text[0], &text[1]);
+        return;
+    }
+
     ngx_log_error(NGX_LOG_ERR, record->log, 0,
-                  "voice note \"%V\" is refused by the database: %V, \"%V\"",
-                  &name, &text[0], &text[1]);
+                  "voice note \"%V\" is refused by the database: error %V, "
+                  "its own log has the reason", &name, &text[0]);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_CORE, record->log, 0,
+                   "voice note \"%V\" is refused: \"%V\"", &name, &text[1]);
 }
 
 

@@ -8,10 +8,9 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include <libpq-fe.h>
-
 #include "ngx_voice_pg_query.h"
 #include "../wire/ngx_voice_provider_error.h"
+#include "../wire/ngx_voice_sqlstate.h"
 
 
 /* ms between two attempts to connect: doubled each time, and jitter */
@@ -29,7 +28,7 @@ static void ngx_voice_pg_pause(ngx_voice_pg_t *pg);
 static void ngx_voice_pg_timer(ngx_event_t *ev);
 static void ngx_voice_pg_read(ngx_event_t *rev);
 static void ngx_voice_pg_write(ngx_event_t *wev);
-static void ngx_voice_pg_notices(void *data, const char *message);
+static void ngx_voice_pg_notice(void *data, const PGresult *result);
 
 
 void
@@ -92,7 +91,7 @@ ngx_voice_pg_connect(ngx_voice_pg_t *pg)
 
     pg->conn = conn;
 
-    (void) PQsetNoticeProcessor(conn, ngx_voice_pg_notices, pg);
+    (void) PQsetNoticeReceiver(conn, ngx_voice_pg_notice, pg);
 
     if (PQstatus(conn) == CONNECTION_BAD) {
         ngx_voice_pg_lost(pg, PQerrorMessage(conn));
@@ -231,6 +230,10 @@ ngx_voice_pg_is_up(ngx_voice_pg_t *pg)
         ngx_voice_pg_lost(pg, "no connection or descriptor is left");
         return;
     }
+
+    /* what a statement has failed with may quote a value: its code only */
+
+    (void) PQsetErrorVerbosity(pg->conn, PQERRORS_SQLSTATE);
 
     if (PQsetnonblocking(pg->conn, 1) != 0
         || PQenterPipelineMode(pg->conn) != 1
@@ -445,14 +448,47 @@ ngx_voice_pg_write(ngx_event_t *wev)
 
 
 static void
-ngx_voice_pg_notices(void *data, const char *message)
+ngx_voice_pg_notice(void *data, const PGresult *result)
 {
     ngx_str_t  text;
 
-    text = ngx_voice_pg_reason(message);
+    text = ngx_voice_pg_reason(PQresultErrorField(result,
+                                                  PG_DIAG_MESSAGE_PRIMARY));
+
+    /* the server's own news, but not what triggers have to say */
+
+    if (!ngx_voice_pg_tells(result)) {
+        ngx_log_debug1(NGX_LOG_DEBUG_EVENT, ngx_cycle->log, 0,
+                       "voice database has a notice: %V", &text);
+        return;
+    }
 
     ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
                   "voice database says: %V", &text);
+}
+
+
+ngx_uint_t
+ngx_voice_pg_tells(const PGresult *result)
+{
+    const char  *state, *function;
+
+    state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+
+    /* without a code it is libpq's own */
+
+    if (state == NULL) {
+        return 1;
+    }
+
+    /* what PL/pgSQL raises has any code, and any words */
+
+    if (function && ngx_strcmp(function, "exec_stmt_raise") == 0) {
+        return 0;
+    }
+
+    return ngx_voice_sqlstate_tells(state);
 }
 
 

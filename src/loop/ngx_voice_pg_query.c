@@ -8,8 +8,6 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include <libpq-fe.h>
-
 #include "ngx_voice_pg_query.h"
 #include "../wire/ngx_voice_utf8.h"
 
@@ -293,17 +291,27 @@ static void
 ngx_voice_pg_error(ngx_voice_pg_t *pg, ngx_voice_pg_query_t *query,
     PGresult *result)
 {
-    char       *state;
-    ngx_str_t   reason;
+    ngx_str_t    reason;
+    const char  *name, *state;
 
+    name = query ? query->statement->name : "setup";
     state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     reason = ngx_voice_pg_reason(PQresultErrorField(result,
                                                  PG_DIAG_MESSAGE_PRIMARY));
 
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "voice database refused \"%s\": %V (%s)",
-                  query ? query->statement->name : "setup", &reason,
-                  state ? state : "no code");
+    if (ngx_voice_pg_tells(result)) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "voice database refused \"%s\": %V (%s)",
+                      name, &reason, state ? state : "no code");
+
+    } else {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "voice database refused \"%s\": error %s, its own log "
+                      "has the reason", name, state);
+
+        ngx_log_debug2(NGX_LOG_DEBUG_EVENT, ngx_cycle->log, 0,
+                       "voice database refused \"%s\": %V", name, &reason);
+    }
 
     if (query) {
         query->failed = 1;

@@ -8,6 +8,8 @@
 #define _NGX_VOICE_PG_QUERY_H_INCLUDED_
 
 
+#include <libpq-fe.h>
+
 #include "ngx_voice_pg.h"
 
 
@@ -57,6 +59,12 @@ void ngx_voice_pg_free(ngx_voice_pg_query_t *query);
 
 /* closes the connection, and all that was under way with it */
 void ngx_voice_pg_lost(ngx_voice_pg_t *pg, const char *message);
+
+/*
+ * Whether the message of an error or a notice may be logged above debug: it
+ * quotes no value.
+ */
+ngx_uint_t ngx_voice_pg_tells(const PGresult *result);
 
 /* libpq's words as a log line can have them, in a buffer of its own */
 ngx_str_t ngx_voice_pg_reason(const char *message);
