@@ -64,10 +64,12 @@ my %base = %{ Voice::Edge->can('flow')->({}) };
 # --- a provider that says when it wants to be asked again ---------------------
 
 my @cases = (
-    # what it says, and whether it is spared
-    ['50', 1], ['100000', 1], ['99999999999999999999', 1], ['47.5', 1],
+    # what it says, whether it is spared, and what it says in milliseconds,
+    # which comes first
+    ['50', 1], ['100000', 1], ['99999999999999999999', 1], ['47.5', 1, 'soon'],
     [sub { http_date(50) }, 1], [sub { http_date(-40) }, 0], ['0', 0],
     ['soon', 0], ['', 0],
+    ['0', 1, '50000.5'], ['50', 0, '0'], [undef, 0, 'soon'], [undef, 0, ''],
 );
 
 sub http_date {
@@ -168,26 +170,30 @@ sub message {
 }
 
 sub too_many {
-    my ($after) = @_;
+    my ($after, $ms) = @_;
 
-    return { status => 429, body => '{}',
-             headers => { 'Retry-After' => $after } };
+    return { status => 429, body => '{}', headers => {
+        defined $after ? ('Retry-After' => $after) : (),
+        defined $ms ? ('retry-after-ms' => $ms) : () } };
 }
 
 for my $n (0 .. $#cases) {
-    my ($after, $spared) = @{ $cases[$n] };
+    my ($after, $spared, $ms) = @{ $cases[$n] };
 
     # a date is one from now on
     $after = $after->() if ref $after;
 
     $model->forget;
-    $model->arm({ match => { text => 'again' }, fault => too_many($after) });
+    $model->arm({ match => { text => 'again' },
+                  fault => too_many($after, $ms) });
 
     my $call = $scene->call("r$n",
                             lines => ['again', 'hello', 'goodbye']);
 
     unlike Voice::Scene::words($call), qr/Sorry/,
-        "Retry-After \"$after\": the caller gets answers";
+        join(', ', defined $after ? "Retry-After \"$after\"" : (),
+             defined $ms ? "retry-after-ms \"$ms\"" : ())
+        . ': the caller gets answers';
     is models(), $spared ? 'first second second' : 'first second first',
         'the next model answers, ' . ($spared ? 'and goes on doing it'
                                               : 'then the first again');

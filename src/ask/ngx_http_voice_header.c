@@ -11,8 +11,12 @@
 #include "ngx_http_voice_header.h"
 
 
-/* longer numbers of seconds are not to be read as such */
-#define NGX_HTTP_VOICE_SECONDS   12
+/* longer numbers are not to be read as such */
+#define NGX_HTTP_VOICE_DIGITS  12
+
+
+static ngx_int_t ngx_http_voice_header_number(ngx_str_t *value,
+    size_t point);
 
 
 ngx_uint_t
@@ -59,10 +63,17 @@ ngx_http_voice_header_find(ngx_list_t *headers, const char *name,
 ngx_msec_t
 ngx_http_voice_header_retry_after(ngx_list_t *headers)
 {
-    u_char     *dot;
-    time_t      when;
-    ngx_int_t   ms;
-    ngx_str_t   value;
+    time_t     when;
+    ngx_int_t  ms;
+    ngx_str_t  value;
+
+    if (ngx_http_voice_header_find(headers, "retry-after-ms", &value)) {
+        ms = ngx_http_voice_header_number(&value, 0);
+
+        if (ms != NGX_ERROR) {
+            return (ngx_msec_t) ms;
+        }
+    }
 
     if (ngx_http_voice_header_find(headers, "Retry-After", &value) == 0
         || value.len == 0)
@@ -71,20 +82,7 @@ ngx_http_voice_header_retry_after(ngx_list_t *headers)
     }
 
     if (value.data[0] >= '0' && value.data[0] <= '9') {
-
-        dot = ngx_strlchr(value.data, value.data + value.len, '.');
-
-        /* what is finer than a millisecond is nothing to wait for */
-
-        if (dot && value.len > (size_t) (dot - value.data) + 4) {
-            value.len = dot - value.data + 4;
-        }
-
-        if (value.len > NGX_HTTP_VOICE_SECONDS) {
-            return NGX_MAX_INT32_VALUE;
-        }
-
-        ms = ngx_atofp(value.data, value.len, 3);
+        ms = ngx_http_voice_header_number(&value, 3);
 
         return (ms == NGX_ERROR) ? 0 : (ngx_msec_t) ms;
     }
@@ -96,6 +94,33 @@ ngx_http_voice_header_retry_after(ngx_list_t *headers)
     }
 
     return (ngx_msec_t) (when - ngx_time()) * 1000;
+}
+
+
+/* in ms, of which the value has so many digits behind its point */
+
+static ngx_int_t
+ngx_http_voice_header_number(ngx_str_t *value, size_t point)
+{
+    u_char  *dot;
+    size_t   len;
+
+    len = value->len;
+    dot = ngx_strlchr(value->data, value->data + len, '.');
+
+    /* what is finer than a millisecond is nothing to wait for */
+
+    if (dot) {
+        len = ngx_min(len, (size_t) (dot - value->data)
+                           + (point ? point + 1 : 0));
+    }
+
+    if (len > NGX_HTTP_VOICE_DIGITS) {
+        return NGX_MAX_INT32_VALUE;
+    }
+
+    return point ? ngx_atofp(value->data, len, point)
+                 : ngx_atoi(value->data, len);
 }
 
 

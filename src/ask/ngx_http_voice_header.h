@@ -22,8 +22,8 @@ ngx_uint_t ngx_http_voice_header_find(ngx_list_t *headers, const char *name,
 
 /*
  * Retry-After (RFC 9110, 10.2.3) in ms from now: seconds, also with a
- * fraction as some providers write them, or a date.  0: there is none, or it
- * is over.
+ * fraction as some providers write them, or a date; before it retry-after-ms,
+ * which OpenAI's clients read.  0: there is none, or it is over.
  */
 ngx_msec_t ngx_http_voice_header_retry_after(ngx_list_t *headers);
 
