@@ -140,6 +140,7 @@ ngx_http_voice_create_loc_conf(ngx_conf_t *cf)
     conf->speech_timeout = NGX_CONF_UNSET_MSEC;
     conf->transcription_timeout = NGX_CONF_UNSET_MSEC;
     conf->tool_timeout = NGX_CONF_UNSET_MSEC;
+    conf->turn_timeout = NGX_CONF_UNSET_MSEC;
     conf->answer_within = NGX_CONF_UNSET_MSEC;
     conf->max_turns = NGX_CONF_UNSET_UINT;
     conf->max_duration = NGX_CONF_UNSET;
@@ -202,6 +203,7 @@ ngx_http_voice_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->transcription_timeout,
                               prev->transcription_timeout, 10000);
     ngx_conf_merge_msec_value(conf->tool_timeout, prev->tool_timeout, 4000);
+    ngx_conf_merge_msec_value(conf->turn_timeout, prev->turn_timeout, 30000);
     ngx_conf_merge_msec_value(conf->answer_within, prev->answer_within, 8000);
     ngx_conf_merge_uint_value(conf->max_turns, prev->max_turns, 0);
     ngx_conf_merge_sec_value(conf->max_duration, prev->max_duration, 0);

@@ -252,6 +252,13 @@ static ngx_command_t  ngx_http_voice_commands[] = {
       offsetof(ngx_http_voice_loc_conf_t, webhook.tool_timeout),
       NULL },
 
+    { ngx_string("voice_turn_timeout"),
+      NGX_HTTP_VOICE_ANY_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_voice_loc_conf_t, webhook.turn_timeout),
+      NULL },
+
     { ngx_string("voice_answer_within"),
       NGX_HTTP_VOICE_ANY_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,

@@ -70,9 +70,9 @@ for my $name (qw(voice_webhook voice_audio voice_health)) {
 for my $name (qw(voice_public_url voice_account_sid voice_auth_token
                  voice_signature voice_llm voice_tts voice_filler_after
                  voice_first_token_timeout voice_token_timeout
-                 voice_speech_timeout voice_tool_timeout voice_answer_within
-                 voice_max_turns voice_stt voice_twilio voice_recording_max_size
-                 voice_transcription_timeout))
+                 voice_speech_timeout voice_tool_timeout voice_turn_timeout
+                 voice_answer_within voice_max_turns voice_stt voice_twilio
+                 voice_recording_max_size voice_transcription_timeout))
 {
     refused(qr/invalid number of arguments in "$name" directive/,
             server($name => ''));
@@ -612,7 +612,7 @@ refused(qr/"voice_transcription_timeout" directive invalid value/,
 
 for my $name (qw(voice_filler_after voice_first_token_timeout
                  voice_token_timeout voice_speech_timeout voice_tool_timeout
-                 voice_answer_within))
+                 voice_turn_timeout voice_answer_within))
 {
     refused(qr/"$name" directive invalid value/, server($name => 'soon'));
     refused(qr/"$name" directive is duplicate/, server($name => ['2s', '3s']));
@@ -662,7 +662,7 @@ for my $name (qw(voice_webhook voice_audio voice_health)) {
 my %nothing = map { $_ => undef } qw(voice_public_url voice_auth_token
     voice_llm voice_tts voice_filler_after voice_first_token_timeout
     voice_token_timeout voice_speech_timeout voice_tool_timeout
-    voice_answer_within);
+    voice_turn_timeout voice_answer_within);
 my @bare = (webhook => undef, audio => undef, llm => undef, tts => undef);
 
 $edge->good_conf('only health', server(%nothing), place(@bare),

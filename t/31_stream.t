@@ -39,7 +39,10 @@ my $scene = Voice::Scene->new(
         voice_token_timeout => '60s', voice_speech_timeout => '30s',
         voice_answer_within => '12s',
     },
-    variants => { filler => 'voice_filler_after 100ms;' },
+    variants => {
+        filler => 'voice_filler_after 100ms;',
+        short => 'voice_turn_timeout 5s;',
+    },
 );
 
 my ($model, $speech, $edge) = ($scene->model, $scene->speech, $scene->edge);
@@ -413,6 +416,76 @@ sub requests { scalar @{ $model->requests } }
         qr/number 1 of .* number 10 of .*Hello! It is good/,
         'an endless answer ends, and the call goes on';
     is_deeply $call->errors, [], 'without an error';
+}
+
+
+# --- a few pieces at a time ---------------------------------------------------
+
+{
+    my @said = map { "Here is part $_ of an answer that is all there at once." }
+        1 .. 7;
+    my $made = sub { scalar grep { $_->{text} =~ /^Here is part/ }
+                         @{ $speech->requests } };
+
+    prepare();
+    $model->clear;
+    $model->arm({ fault => { say => "@said", plain => 1 } });
+    $speech->arm({ match => { text => '^Here is part' },
+                   fault => { hold => 'header' }, times => -1 });
+
+    my $held = $speech->counters->{held};
+    my $line = $scene->line;
+
+    $line->send($line->open, SpeechResult => 'tell me all',
+                Confidence => '0.9');
+    $edge->wait_for_log(qr/"\Q${\ $line->sid}\E" turn 1 answered by/);
+    $speech->wait_for('held', $held + 3);
+
+    is $made->(), 3, 'all is written, three pieces are being made';
+
+    $speech->release;
+
+    my $r = $line->read;
+    my @heard = words($r);
+
+    $speech->wait_for('held', $held + 4);
+    cmp_ok $made->(), '<=', 6, 'the next ones while the first are heard';
+
+    $speech->clear;
+    $speech->release;
+
+    until (action($r)) {
+        $r = $line->post(redirect($r));
+        push @heard, words($r);
+    }
+
+    is join(' ', grep { length } @heard), "@said", 'all is heard, in order';
+    is $made->(), 7, 'and was made once';
+}
+
+
+# --- a model that takes all day -----------------------------------------------
+
+{
+    hold($after_first);
+
+    my $line = $scene->line(variant => 'short');
+    my $r = say_of($line, $line->open, 'tell me');
+    my @heard = words($r);
+
+    until (action($r)) {
+        $r = $line->post(redirect($r));
+        push @heard, words($r);
+    }
+
+    like join(' ', grep { length } @heard), qr/^(?:\Q$first\E|.*wrong\.)$/,
+        'what is whole is heard';
+    ok action($r), 'and the caller is listened to';
+    ok wait_for('aborted'), 'the model is not asked any longer';
+    ok $edge->wait_for_log(
+        qr/"\Q${\ $line->sid}\E" turn 1 takes longer than 5000ms/),
+        'the log says why';
+    like $scene->reasons, qr/model_timeout/, 'and so does health';
 }
 
 

@@ -131,6 +131,7 @@ my $scene = Voice::Scene->new(
         # what is slow on purpose is slower than a busy machine
         fillers => 'voice_tool_timeout 4s; voice_filler_after 500ms;',
         outlived => 'voice_tool_timeout 4s;',
+        hasty => 'voice_turn_timeout 3s;',
         stall => 'voice_token_timeout 4s;',
         late => 'voice_filler_after 500ms; voice_token_timeout 4s; '
             . 'voice_first_token_timeout 4s;',
@@ -574,6 +575,29 @@ for my $where ('header', 'inside', 4) {
     $line->hang_up;
     ok $edge->wait_for_old_workers, 'the old worker leaves';
     up();
+}
+
+{
+    # longer than the whole answer may take
+    my $line = line('hasty');
+    my $locker = $pg->connect($name);
+
+    $locker->begin_work;
+    $locker->do('lock table leads in access exclusive mode');
+
+    $line->send($line->{target}, SpeechResult => 'kindly', @{ $line->{who} });
+    ok $edge->wait_for_log(
+        qr/"\Q${\ $line->sid}\E" turn 1 takes longer than 3000ms/),
+        'longer than the answer may take';
+    $locker->rollback;
+
+    is rest($line, $line->read) =~ s/ ?(?:I am|Still) on it\.//gr,
+        'I write that down.', 'what was said is heard';
+    ok $line->{target}, 'and the caller is listened to';
+    is scalar @{ $model->requests }, 1, 'the model is asked no more';
+
+    Voice::Edge::wait_for(sub { scalar(leads($line)) });
+    is scalar(my @l = leads($line)), 1, 'it is done all the same';
 }
 
 # --- an action that outlives its turn -----------------------------------------

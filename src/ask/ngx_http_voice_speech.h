@@ -12,6 +12,13 @@
 #include "../call/ngx_voice_speech_store.h"
 
 
+/*
+ * Pieces of one answer that are made at the same time: enough to be ahead of
+ * who listens.  A provider's limit is for all calls.
+ */
+#define NGX_HTTP_VOICE_SPEECH_AHEAD  3
+
+
 /* where speech comes from */
 
 typedef struct {

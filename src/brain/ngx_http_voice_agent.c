@@ -142,6 +142,20 @@ ngx_voice_speech_e
 ngx_http_voice_agent_speak(ngx_http_voice_agent_t *agent, ngx_str_t *text,
     u_char digest[NGX_VOICE_DIGEST], ngx_str_t *sid)
 {
+    if (ngx_http_voice_agent_word(agent, text, digest)
+        == NGX_VOICE_SPEECH_FAILED)
+    {
+        return NGX_VOICE_SPEECH_FAILED;
+    }
+
+    return ngx_http_voice_speech_want(&agent->speech, digest, sid);
+}
+
+
+ngx_voice_speech_e
+ngx_http_voice_agent_word(ngx_http_voice_agent_t *agent, ngx_str_t *text,
+    u_char digest[NGX_VOICE_DIGEST])
+{
     ngx_voice_speech_digest(&agent->profile, text, digest);
 
     if (!ngx_http_voice_agent_speaks(agent)) {
@@ -154,7 +168,7 @@ ngx_http_voice_agent_speak(ngx_http_voice_agent_t *agent, ngx_str_t *text,
         return NGX_VOICE_SPEECH_FAILED;
     }
 
-    return ngx_http_voice_speech_want(&agent->speech, digest, sid);
+    return ngx_voice_speech_state(agent->zone, digest, 0);
 }
 
 

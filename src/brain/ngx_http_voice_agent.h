@@ -71,6 +71,7 @@ typedef struct {
     ngx_msec_t               first_token_timeout;
     ngx_msec_t               token_timeout;
     ngx_msec_t               tool_timeout;
+    ngx_msec_t               turn_timeout;  /* for all of an answer */
 } ngx_http_voice_agent_t;
 
 
@@ -110,6 +111,13 @@ ngx_uint_t ngx_http_voice_agent_same(ngx_http_voice_agent_t *a,
  */
 ngx_voice_speech_e ngx_http_voice_agent_speak(ngx_http_voice_agent_t *agent,
     ngx_str_t *text, u_char digest[NGX_VOICE_DIGEST], ngx_str_t *sid);
+
+/*
+ * Only makes them known, for ngx_http_voice_speech_want() later.  FAILED: they
+ * can only be left to <Say>.
+ */
+ngx_voice_speech_e ngx_http_voice_agent_word(ngx_http_voice_agent_t *agent,
+    ngx_str_t *text, u_char digest[NGX_VOICE_DIGEST]);
 
 /* the call has cost so much more */
 void ngx_http_voice_agent_bill(ngx_http_voice_agent_t *agent, ngx_str_t *sid,

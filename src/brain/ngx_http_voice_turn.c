@@ -45,6 +45,7 @@ typedef struct {
     ngx_http_voice_turn_piece_t  *pieces;   /* cut, not yet published */
     ngx_http_voice_turn_piece_t **last;
     ngx_event_t                   event;
+    ngx_event_t                   timer;    /* of all of the answer */
     ngx_voice_waiter_t            waiter;
 
     cJSON                        *tools;    /* what is offered */
@@ -55,11 +56,13 @@ typedef struct {
     ngx_http_voice_note_answer_t  note;     /* how it went */
 
     ngx_uint_t                    published;
+    u_char                        digests[NGX_VOICE_PIECES][NGX_VOICE_DIGEST];
     ngx_uint_t                    fresh;    /* of this request */
     size_t                        size;     /* bytes of its text */
 
     unsigned                      over:1;   /* no more is wanted */
     unsigned                      answered:1;  /* by who began the turn */
+    unsigned                      late:1;   /* its time is over */
 } ngx_http_voice_turn_t;
 
 
@@ -72,7 +75,10 @@ static ngx_uint_t ngx_http_voice_turn_wordless(ngx_str_t *text);
 static void ngx_http_voice_turn_event(ngx_event_t *ev);
 static void ngx_http_voice_turn_news(ngx_event_t *ev);
 static void ngx_http_voice_turn_stop(ngx_http_voice_turn_t *turn);
+static void ngx_http_voice_turn_timeout(ngx_event_t *ev);
 static ngx_int_t ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn);
+static void ngx_http_voice_turn_speak(ngx_http_voice_turn_t *turn,
+    ngx_str_t *text, u_char digest[NGX_VOICE_DIGEST]);
 static void ngx_http_voice_turn_utterance(ngx_http_voice_turn_t *turn,
     u_char digest[NGX_VOICE_DIGEST], ngx_str_t *text);
 static void ngx_http_voice_turn_afresh(ngx_http_voice_turn_t *turn,
@@ -133,6 +139,10 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     turn->event.data = turn;
     turn->event.log = turn->log;
 
+    turn->timer.handler = ngx_http_voice_turn_timeout;
+    turn->timer.data = turn;
+    turn->timer.log = turn->log;
+
     if (agent->crm) {
 
         /* the one of the agent is the webhook's, which may be over soon */
@@ -171,6 +181,8 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     ngx_voice_wait_add(&turn->waiter,
                        ngx_voice_wait_key(turn->sid.data, turn->sid.len),
                        ngx_http_voice_turn_news, turn, turn->log);
+
+    ngx_add_timer(&turn->timer, agent->turn_timeout);
 
     return NGX_OK;
 
@@ -459,17 +471,55 @@ ngx_http_voice_turn_stop(ngx_http_voice_turn_t *turn)
 }
 
 
+/* a model that trickles keeps all other clocks, and nobody waits for it */
+
+static void
+ngx_http_voice_turn_timeout(ngx_event_t *ev)
+{
+    ngx_http_voice_turn_t  *turn;
+
+    turn = ev->data;
+
+    if (turn->round.stopped) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, turn->log, 0,
+                  "voice call \"%V\" turn %ui takes longer than %Mms, its "
+                  "answer ends here", &turn->sid, turn->turn,
+                  turn->agent.turn_timeout);
+
+    turn->late = 1;
+
+    if (turn->chat == NULL) {
+
+        /* a tool has a clock of its own, and is the last one */
+        return;
+    }
+
+    ngx_http_voice_chat_abort(turn->chat);
+    turn->chat = NULL;
+
+    ngx_voice_zone_provider(turn->agent.zone, NGX_VOICE_MODEL, "timeout");
+
+    (void) ngx_voice_sentence_abort(&turn->sentence,
+                                    ngx_http_voice_turn_piece, turn);
+
+    if (ngx_http_voice_turn_publish(turn) == NGX_DECLINED) {
+        ngx_http_voice_turn_free(turn);
+        return;
+    }
+
+    ngx_http_voice_turn_end(turn, turn->published != 0);
+}
+
+
 static ngx_int_t
 ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
 {
     u_char                        digest[NGX_VOICE_DIGEST];
-    size_t                        n;
     ngx_int_t                     rc;
-    ngx_voice_speech_e            state;
-    ngx_http_voice_price_t       *price;
     ngx_http_voice_turn_piece_t  *piece;
-
-    price = turn->agent.price;
 
     while (turn->pieces) {
         piece = turn->pieces;
@@ -481,18 +531,7 @@ ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
 
         /* first the sound, so that who reads the answer finds it under way */
 
-        state = ngx_http_voice_agent_speak(&turn->agent, &piece->text, digest,
-                                           &turn->sid);
-
-        if (state == NGX_VOICE_SPEECH_FILLING) {
-            n = ngx_http_voice_turn_characters(&piece->text);
-
-            turn->note.characters += n;
-
-            if (price) {
-                ngx_http_voice_turn_bill(turn, price->character * n);
-            }
-        }
+        ngx_http_voice_turn_speak(turn, &piece->text, digest);
 
         rc = ngx_voice_answer_add(turn->agent.zone, &turn->sid, turn->turn,
                                   digest, &piece->text, turn->log);
@@ -503,11 +542,60 @@ ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
 
         ngx_http_voice_turn_utterance(turn, digest, &piece->text);
 
-        turn->published++;
+        ngx_memcpy(turn->digests[turn->published++], digest,
+                   NGX_VOICE_DIGEST);
         turn->fresh++;
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * A few pieces are made at the same time.  For those behind them it is who
+ * gives out the answer that goes on, ngx_http_voice_talk_take().
+ */
+
+static void
+ngx_http_voice_turn_speak(ngx_http_voice_turn_t *turn, ngx_str_t *text,
+    u_char digest[NGX_VOICE_DIGEST])
+{
+    size_t              n;
+    ngx_uint_t          i, making;
+    ngx_voice_speech_e  state;
+
+    making = 0;
+
+    for (i = 0; i < turn->published; i++) {
+        state = ngx_voice_speech_state(turn->agent.zone, turn->digests[i], 0);
+
+        if (state == NGX_VOICE_SPEECH_FILLING) {
+            making++;
+
+        } else if (state == NGX_VOICE_SPEECH_NEW
+                   && making < NGX_HTTP_VOICE_SPEECH_AHEAD)
+        {
+            state = ngx_http_voice_speech_want(&turn->agent.speech,
+                                               turn->digests[i], &turn->sid);
+
+            making += (state == NGX_VOICE_SPEECH_FILLING);
+        }
+    }
+
+    state = (making < NGX_HTTP_VOICE_SPEECH_AHEAD)
+            ? ngx_http_voice_agent_speak(&turn->agent, text, digest,
+                                         &turn->sid)
+            : ngx_http_voice_agent_word(&turn->agent, text, digest);
+
+    if (state == NGX_VOICE_SPEECH_FILLING || state == NGX_VOICE_SPEECH_NEW) {
+        n = ngx_http_voice_turn_characters(text);
+
+        turn->note.characters += n;
+
+        if (turn->agent.price) {
+            ngx_http_voice_turn_bill(turn, turn->agent.price->character * n);
+        }
+    }
 }
 
 
@@ -594,8 +682,8 @@ ngx_http_voice_turn_acted(void *data)
     turn->note.tools = ngx_max(turn->note.tools, 0)
                        + (ngx_int_t) (ngx_current_msec - turn->acting);
 
-    if (turn->round.failed) {
-        ngx_http_voice_turn_end(turn, 0);
+    if (turn->round.failed || turn->late) {
+        ngx_http_voice_turn_end(turn, !turn->round.failed && turn->published);
         return;
     }
 
@@ -840,6 +928,10 @@ ngx_http_voice_turn_free(ngx_http_voice_turn_t *turn)
 
     if (turn->event.posted) {
         ngx_delete_posted_event(&turn->event);
+    }
+
+    if (turn->timer.timer_set) {
+        ngx_del_timer(&turn->timer);
     }
 
     cJSON_Delete(turn->tools);

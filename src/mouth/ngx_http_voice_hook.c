@@ -155,6 +155,7 @@ ngx_http_voice_hook_agent(ngx_http_voice_webhook_conf_t *conf,
     agent->first_token_timeout = conf->first_token_timeout;
     agent->token_timeout = conf->token_timeout;
     agent->tool_timeout = conf->tool_timeout;
+    agent->turn_timeout = conf->turn_timeout;
 
     agent->stt = &conf->stt;
     agent->twilio = &conf->twilio;

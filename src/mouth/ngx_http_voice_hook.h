@@ -65,6 +65,7 @@ typedef struct {
     ngx_msec_t                   speech_timeout;
     ngx_msec_t                   transcription_timeout;
     ngx_msec_t                   tool_timeout;
+    ngx_msec_t                   turn_timeout;
     ngx_msec_t                   answer_within;
     ngx_uint_t                   max_turns;
     time_t                       max_duration;

@@ -66,11 +66,11 @@ ngx_http_voice_pace_news(ngx_http_voice_pace_t *pace)
 
 
 void
-ngx_http_voice_pace_listen(ngx_http_voice_pace_t *pace,
+ngx_http_voice_pace_listen(ngx_http_voice_pace_t *pace, ngx_uint_t n,
     u_char digest[NGX_VOICE_DIGEST])
 {
-    ngx_voice_wait_del(&pace->speech_waiter);
-    ngx_voice_wait_add(&pace->speech_waiter,
+    ngx_voice_wait_del(&pace->speech_waiters[n]);
+    ngx_voice_wait_add(&pace->speech_waiters[n],
                        ngx_voice_wait_key(digest, NGX_VOICE_DIGEST),
                        ngx_http_voice_pace_event, pace,
                        pace->hook->request->connection->log);
@@ -129,7 +129,7 @@ ngx_http_voice_pace_lines(ngx_http_voice_pace_t *pace)
 
         /* waits before it looks: no news are lost in between */
 
-        ngx_http_voice_pace_listen(pace, line->digest);
+        ngx_http_voice_pace_listen(pace, 0, line->digest);
 
         line->speech = ngx_http_voice_speech_want(&hook->agent.speech,
                                                   line->digest,
@@ -359,8 +359,13 @@ ngx_http_voice_pace_wait(ngx_http_voice_pace_t *pace,
 void
 ngx_http_voice_pace_rest(ngx_http_voice_pace_t *pace)
 {
+    ngx_uint_t  i;
+
     ngx_voice_wait_del(&pace->call_waiter);
-    ngx_voice_wait_del(&pace->speech_waiter);
+
+    for (i = 0; i < NGX_HTTP_VOICE_SPEECH_AHEAD; i++) {
+        ngx_voice_wait_del(&pace->speech_waiters[i]);
+    }
 
     if (pace->lookup) {
         ngx_voice_crm_drop(pace->lookup);

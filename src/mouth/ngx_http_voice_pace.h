@@ -35,7 +35,7 @@ struct ngx_http_voice_pace_s {
     ngx_event_t                timer;
     ngx_msec_t                 deadline;
     ngx_voice_waiter_t         call_waiter;
-    ngx_voice_waiter_t         speech_waiter;
+    ngx_voice_waiter_t         speech_waiters[NGX_HTTP_VOICE_SPEECH_AHEAD];
 
     ngx_voice_crm_ask_t       *lookup;    /* what is asked of the database */
     ngx_http_voice_resume_pt   resumed;   /* what comes after that */
@@ -56,11 +56,12 @@ ngx_http_voice_pace_t *ngx_http_voice_pace_create(
     ngx_http_voice_hook_t *hook);
 
 /*
- * Asks to be resumed on news of the call, or of one piece of speech.  To be
- * called before looking, so that no news are lost in between.
+ * Asks to be resumed on news of the call, or of a piece of speech: the n-th
+ * of those that are being made, from 0.  To be called before looking, so that
+ * no news are lost in between.
  */
 void ngx_http_voice_pace_news(ngx_http_voice_pace_t *pace);
-void ngx_http_voice_pace_listen(ngx_http_voice_pace_t *pace,
+void ngx_http_voice_pace_listen(ngx_http_voice_pace_t *pace, ngx_uint_t n,
     u_char digest[NGX_VOICE_DIGEST]);
 
 /* the clock of this wait runs on if it is already the one that is waited */

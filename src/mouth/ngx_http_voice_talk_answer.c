@@ -152,13 +152,16 @@ ngx_http_voice_talk_flow(ngx_http_voice_hook_t *hook, u_char *name,
 }
 
 
-/* moves what can be heard now into the reply: the first pieces in a row */
+/*
+ * Moves what can be heard now into the reply: the first pieces in a row.  A
+ * few of those behind them are made meanwhile.
+ */
 
 static ngx_int_t
 ngx_http_voice_talk_take(ngx_http_voice_pace_t *pace,
     ngx_voice_answer_view_t *view)
 {
-    ngx_uint_t                i;
+    ngx_uint_t                i, making;
     ngx_voice_speech_e        state;
     ngx_voice_piece_t        *piece;
     ngx_http_voice_hook_t    *hook;
@@ -185,24 +188,29 @@ ngx_http_voice_talk_take(ngx_http_voice_pace_t *pace,
         ngx_memcpy(line->digest, piece->digest, NGX_VOICE_DIGEST);
     }
 
-    for (i = 0; i < view->n; i++) {
+    making = 0;
+
+    for (i = 0; i < view->n && making < NGX_HTTP_VOICE_SPEECH_AHEAD; i++) {
         line = &pace->reply.lines[i];
         state = view->pieces[i].speech;
 
         if (state != NGX_VOICE_SPEECH_READY
             && state != NGX_VOICE_SPEECH_FAILED)
         {
-            ngx_http_voice_pace_listen(pace, line->digest);
+            ngx_http_voice_pace_listen(pace, making, line->digest);
 
             state = ngx_http_voice_talk_want(hook, line);
         }
 
         if (state == NGX_VOICE_SPEECH_FILLING) {
-            break;
+            making++;
+            continue;
         }
 
-        line->speech = state;
-        pace->reply.n++;
+        if (making == 0) {
+            line->speech = state;
+            pace->reply.n++;
+        }
     }
 
     pace->spoken += pace->reply.n;

@@ -54,6 +54,7 @@ my @SERVER = (
     voice_first_token_timeout => '3s',
     voice_token_timeout       => '2s',
     voice_speech_timeout      => '3s',
+    voice_turn_timeout        => '10m',
     voice_answer_within       => '8s',
 );
 
