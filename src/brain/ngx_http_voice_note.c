@@ -414,6 +414,7 @@ static void
 ngx_http_voice_note_ask(ngx_voice_crm_t *crm, ngx_str_t *sid, cJSON *note,
     ngx_int_t turn)
 {
+    ngx_voice_crm_ask_t    *ask;
     ngx_http_voice_over_t  *over;
 
     over = ngx_alloc(sizeof(ngx_http_voice_over_t), ngx_cycle->log);
@@ -426,12 +427,15 @@ ngx_http_voice_note_ask(ngx_voice_crm_t *crm, ngx_str_t *sid, cJSON *note,
     over->note = note;
     over->turn = turn;
 
-    if (ngx_voice_crm_resume(crm, sid, 0, ngx_http_voice_note_ended, over)
-        == NULL)
-    {
+    ask = ngx_voice_crm_resume(crm, sid, 0, ngx_http_voice_note_ended, over);
+
+    if (ask == NULL) {
         cJSON_Delete(note);
         ngx_free(over);
+        return;
     }
+
+    ngx_voice_crm_outlives(ask);
 }
 
 

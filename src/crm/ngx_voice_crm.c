@@ -29,6 +29,7 @@ struct ngx_voice_crm_ask_s {
     ngx_voice_pg_query_t      *query;
     ngx_voice_crm_done_pt      done;
     void                      *data;
+    unsigned                   outlives:1;
 };
 
 
@@ -55,6 +56,7 @@ static void ngx_voice_crm_answer(void *data, ngx_voice_pg_rc_e rc,
 static ngx_int_t ngx_voice_crm_connection(ngx_voice_crm_t *crm,
     ngx_pool_t *pool, ngx_voice_pg_t *pg, const char *role,
     ngx_msec_t timeout);
+static void ngx_voice_crm_left(void *data);
 static void ngx_voice_crm_down(void *data);
 static void ngx_voice_crm_up(void *data);
 static void ngx_voice_crm_lookups_up(void *data);
@@ -176,6 +178,7 @@ ngx_voice_crm_connection(ngx_voice_crm_t *crm, ngx_pool_t *pool,
     pg->max = NGX_VOICE_CRM_QUEUE;
     pg->data = crm;
     pg->on_down = ngx_voice_crm_down;
+    pg->on_stop = ngx_voice_crm_left;
 
     return NGX_OK;
 }
@@ -201,13 +204,16 @@ ngx_voice_crm_start(ngx_voice_crm_t *crm, ngx_cycle_t *cycle)
 void
 ngx_voice_crm_stop(ngx_voice_crm_t *crm)
 {
+    ngx_voice_pg_stop(&crm->lookups);
+    ngx_voice_pg_stop(&crm->actions);
+
+    /* who has waited for these may have had something to note */
+
     if (crm->record) {
         ngx_voice_record_stop(crm->record);
         crm->record = NULL;
     }
 
-    ngx_voice_pg_stop(&crm->lookups);
-    ngx_voice_pg_stop(&crm->actions);
     ngx_voice_pg_stop(&crm->rest);
 }
 
@@ -340,6 +346,7 @@ ngx_voice_crm_ask(ngx_voice_pg_t *pg, ngx_uint_t statement,
 
     ask->done = done;
     ask->data = data;
+    ask->outlives = 0;
 
     query = ngx_voice_pg_query(pg, &ngx_voice_crm_statements[statement],
                                params, n, timeout, ngx_voice_crm_answer, ask);
@@ -375,6 +382,31 @@ ngx_voice_crm_answer(void *data, ngx_voice_pg_rc_e rc, ngx_str_t *value)
     ngx_free(ask);
 
     done(owner, results[rc], value);
+}
+
+
+void
+ngx_voice_crm_outlives(ngx_voice_crm_ask_t *ask)
+{
+    ask->outlives = 1;
+}
+
+
+/* the worker ends, and those who asked do as well; some have an errand left */
+
+static void
+ngx_voice_crm_left(void *data)
+{
+    ngx_voice_crm_ask_t *ask = data;
+
+    ngx_str_t  none;
+
+    if (ask->outlives) {
+        ngx_str_null(&none);
+        ask->done(ask->data, NGX_VOICE_CRM_DOWN, &none);
+    }
+
+    ngx_free(ask);
 }
 
 

@@ -123,6 +123,9 @@ ngx_voice_crm_ask_t *ngx_voice_crm_close_stale(ngx_voice_crm_t *crm,
 
 void ngx_voice_crm_drop(ngx_voice_crm_ask_t *ask);
 
+/* done runs with NGX_VOICE_CRM_DOWN if the worker ends first, and may note */
+void ngx_voice_crm_outlives(ngx_voice_crm_ask_t *ask);
+
 
 /*
  * Notes something for voice.record(): a JSON object with a "key".  It goes to

@@ -23,6 +23,7 @@ static void ngx_voice_pg_connecting(ngx_voice_pg_t *pg);
 static ngx_int_t ngx_voice_pg_listen(ngx_voice_pg_t *pg, ngx_uint_t write);
 static void ngx_voice_pg_unlisten(ngx_voice_pg_t *pg);
 static void ngx_voice_pg_is_up(ngx_voice_pg_t *pg);
+static void ngx_voice_pg_leave(ngx_voice_pg_t *pg, ngx_queue_t *queries);
 static void ngx_voice_pg_close(ngx_voice_pg_t *pg);
 static void ngx_voice_pg_pause(ngx_voice_pg_t *pg);
 static void ngx_voice_pg_timer(ngx_event_t *ev);
@@ -55,8 +56,6 @@ ngx_voice_pg_start(ngx_voice_pg_t *pg, ngx_cycle_t *cycle)
 void
 ngx_voice_pg_stop(ngx_voice_pg_t *pg)
 {
-    ngx_queue_t  *q;
-
     if (!pg->started) {
         return;
     }
@@ -65,14 +64,29 @@ ngx_voice_pg_stop(ngx_voice_pg_t *pg)
 
     ngx_voice_pg_close(pg);
 
-    while (!ngx_queue_empty(&pg->sent)) {
-        q = ngx_queue_head(&pg->sent);
-        ngx_voice_pg_free(ngx_queue_data(q, ngx_voice_pg_query_t, queue));
-    }
+    ngx_voice_pg_leave(pg, &pg->sent);
+    ngx_voice_pg_leave(pg, &pg->waiting);
+}
 
-    while (!ngx_queue_empty(&pg->waiting)) {
-        q = ngx_queue_head(&pg->waiting);
-        ngx_voice_pg_free(ngx_queue_data(q, ngx_voice_pg_query_t, queue));
+
+static void
+ngx_voice_pg_leave(ngx_voice_pg_t *pg, ngx_queue_t *queries)
+{
+    void                  *data;
+    ngx_queue_t           *q;
+    ngx_voice_pg_query_t  *query;
+
+    while (!ngx_queue_empty(queries)) {
+        q = ngx_queue_head(queries);
+        query = ngx_queue_data(q, ngx_voice_pg_query_t, queue);
+
+        data = query->done ? query->data : NULL;
+
+        ngx_voice_pg_free(query);
+
+        if (data && pg->on_stop) {
+            pg->on_stop(data);
+        }
     }
 }
 
