@@ -278,6 +278,40 @@ ok scalar $edge->log_lines(qr/database says: (?:FATAL: +)?terminating connection
     'what the server says of itself is';
 
 
+# --- a worker that has to go at once -------------------------------------------
+
+{
+    my ($one) = $edge->workers;
+    my $line = $scene->line(sid => 'CA' . 'e' x 32, worker => $one);
+    my $locker = $pg->connect($name);
+
+    # a call that another node had
+    $pg->call($owner, 'record', [{ key => 'e/call', kind => 'call',
+        call => $line->sid, caller => '+15005553009',
+        called => '+15005550009' }]);
+
+    $locker->begin_work;
+    $locker->do('lock table voice.calls in access exclusive mode');
+
+    is $line->post('status', CallStatus => 'completed', CallDuration => 7)
+        ->status, 204, 'the end of a call, of which is asked';
+    Voice::Edge::wait_for(sub { $owner->selectrow_array('select count(*) from '
+        . "pg_stat_activity where wait_event_type = 'Lock'") });
+
+    kill TERM => $one;
+    Voice::Edge::wait_for(sub { !kill 0, $one });
+    $locker->rollback;
+
+    my $ended = sub { $owner->selectrow_array('select duration from '
+        . 'voice.calls where sid = ? and ended_at is not null', undef,
+        $line->sid) };
+
+    Voice::Edge::wait_for($ended);
+    is $ended->(), 7, 'is not lost with the worker that asked';
+    ok $edge->wait_for_database, 'there is another one';
+}
+
+
 # --- a number that is no text ------------------------------------------------
 
 for my $from ("sip:\xff\xfe\@voice.test", "sip:x\xc3\xbc" . "\xc3\xbc" x 40) {
