@@ -16,15 +16,7 @@ use Voice::Edge;
 use Voice::Postgres;
 use Voice::Scene;
 
-my $pg = Voice::Postgres->new;
-my $name = $pg->database('crm');
-my ($rc, $out) = $pg->migrate($name, '--demo');
-
-is $rc, 0, 'migrated' or diag $out;
-
-my $owner = $pg->connect($name);
-my ($larkspur) = $owner->selectrow_array(
-    "select id from organizations where domain = 'larkspur-bikes.example'");
+my ($pg, $name, $owner, $larkspur) = Voice::Postgres->crm;
 my ($marina) = $owner->selectrow_array(
     "select id from organizations where domain = 'marina-yachts.example'");
 

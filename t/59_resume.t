@@ -18,15 +18,7 @@ use Voice::Postgres;
 use Voice::Scene;
 use Voice::Spool;
 
-my $pg = Voice::Postgres->new;
-my $name = $pg->database('crm');
-my ($rc, $out) = $pg->migrate($name, '--demo');
-
-is $rc, 0, 'migrated' or diag $out;
-
-my $owner = $pg->connect($name);
-my ($larkspur) = $owner->selectrow_array(
-    "select id from organizations where domain = 'larkspur-bikes.example'");
+my ($pg, $name, $owner, $larkspur) = Voice::Postgres->crm;
 
 my $sockets = tempdir('voice-nodes-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $sockets;

@@ -17,13 +17,7 @@ use Voice::Postgres;
 use Voice::Scene;
 use Voice::Spool;
 
-my $pg = Voice::Postgres->new;
-my $name = $pg->database('crm');
-my ($rc, $out) = $pg->migrate($name, '--demo');
-
-BAIL_OUT($out) if $rc;
-
-my $dbh = $pg->connect($name);
+my ($pg, $name, $dbh) = Voice::Postgres->crm;
 
 # notes of a call, without a tenant: only schema voice is concerned
 

@@ -16,15 +16,7 @@ use Voice::Edge;
 use Voice::Postgres;
 use Voice::Scene;
 
-my $pg = Voice::Postgres->new;
-my $name = $pg->database('crm');
-my ($rc, $out) = $pg->migrate($name, '--demo');
-
-BAIL_OUT($out) if $rc;
-
-my $owner = $pg->connect($name);
-my ($larkspur) = $owner->selectrow_array(
-    "select id from organizations where domain = 'larkspur-bikes.example'");
+my ($pg, $name, $owner, $larkspur) = Voice::Postgres->crm;
 my $number = '+15005550009';
 my $known = '+15005550012';           # Omar Haddad, who has an open deal
 

@@ -20,15 +20,7 @@ use Voice::Postgres;
 my $crowd = $ENV{VOICE_TEST_CROWD} || 100;
 
 my $json = JSON::PP->new->utf8->canonical;
-my $pg = Voice::Postgres->new;
-my $name = $pg->database('crm');
-my ($rc, $out) = $pg->migrate($name, '--demo');
-
-BAIL_OUT($out) if $rc;
-
-my $owner = $pg->connect($name);
-my ($larkspur) = $owner->selectrow_array(
-    "select id from organizations where domain = 'larkspur-bikes.example'");
+my ($pg, $name, $owner, $larkspur) = Voice::Postgres->crm;
 
 my %tool = (
     ticket => { name => 'create_support_ticket', arguments => {

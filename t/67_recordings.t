@@ -15,13 +15,7 @@ use Voice::Edge;
 use Voice::Postgres;
 use Voice::Scene;
 
-my $pg = Voice::Postgres->new;
-my $name = $pg->database('crm');
-my ($rc, $out) = $pg->migrate($name, '--demo');
-
-is $rc, 0, 'migrated' or diag $out;
-
-my $owner = $pg->connect($name);
+my ($pg, $name, $owner) = Voice::Postgres->crm;
 
 my $scene = Voice::Scene->new(
     transcription => {}, twilio => {},

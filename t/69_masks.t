@@ -17,15 +17,7 @@ use Voice::Postgres;
 use Voice::Scene;
 
 my $json = JSON::PP->new->utf8->canonical;
-my $pg = Voice::Postgres->new;
-my $name = $pg->database('crm');
-my ($rc, $out) = $pg->migrate($name, '--demo');
-
-is $rc, 0, 'migrated' or diag $out;
-
-my $owner = $pg->connect($name);
-my ($larkspur) = $owner->selectrow_array(
-    "select id from organizations where domain = 'larkspur-bikes.example'");
+my ($pg, $name, $owner, $larkspur) = Voice::Postgres->crm;
 
 my $card = '4242 4242 4242 4242';
 my $digits = $card =~ s/ //gr;

@@ -18,15 +18,7 @@ use Voice::Node;
 use Voice::Postgres;
 use Voice::Spool;
 
-my $pg = Voice::Postgres->new;
-my $name = $pg->database('crm');
-my ($rc, $out) = $pg->migrate($name, '--demo');
-
-BAIL_OUT($out) if $rc;
-
-my $owner = $pg->connect($name);
-my ($larkspur) = $owner->selectrow_array(
-    "select id from organizations where domain = 'larkspur-bikes.example'");
+my ($pg, $name, $owner, $larkspur) = Voice::Postgres->crm;
 
 my $first = 'We are open from nine to five every day.';
 my $story = "$first On Saturday we close a little earlier than on other days.";

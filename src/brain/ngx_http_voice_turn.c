@@ -71,7 +71,6 @@ static ngx_int_t ngx_http_voice_turn_ask(ngx_http_voice_turn_t *turn);
 static ngx_int_t ngx_http_voice_turn_offer(ngx_http_voice_turn_t *turn);
 static ngx_int_t ngx_http_voice_turn_text(void *data, ngx_str_t *text);
 static ngx_int_t ngx_http_voice_turn_piece(void *data, ngx_str_t *piece);
-static ngx_uint_t ngx_http_voice_turn_wordless(ngx_str_t *text);
 static void ngx_http_voice_turn_event(ngx_event_t *ev);
 static void ngx_http_voice_turn_news(ngx_event_t *ev);
 static void ngx_http_voice_turn_stop(ngx_http_voice_turn_t *turn);
@@ -92,7 +91,6 @@ static void ngx_http_voice_turn_note(ngx_http_voice_turn_t *turn,
     ngx_http_voice_chat_t *chat);
 static void ngx_http_voice_turn_bill(ngx_http_voice_turn_t *turn,
     double amount);
-static size_t ngx_http_voice_turn_characters(ngx_str_t *text);
 static void ngx_http_voice_turn_lost(void *data);
 static void ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn,
     ngx_uint_t ok);
@@ -355,7 +353,9 @@ ngx_http_voice_turn_piece(void *data, ngx_str_t *text)
     piece->text.len = ngx_voice_text_speakable(piece->text.data, text->len);
     piece->next = NULL;
 
-    if (!ngx_http_voice_turn_wordless(&piece->text)) {
+    /* speech of dots and dashes would be silence */
+
+    if (!ngx_voice_text_is_wordless(&piece->text)) {
         *turn->last = piece;
         turn->last = &piece->next;
 
@@ -370,36 +370,6 @@ ngx_http_voice_turn_piece(void *data, ngx_str_t *text)
     }
 
     return NGX_OK;
-}
-
-
-/* speech of dots and dashes would be silence */
-
-static ngx_uint_t
-ngx_http_voice_turn_wordless(ngx_str_t *text)
-{
-    u_char  *p, *last;
-
-    last = text->data + text->len;
-
-    for (p = text->data; p < last; p++) {
-
-        if (p[0] == 0xe2 && last - p > 2 && (p[1] == 0x80 || p[1] == 0x81)) {
-
-            /* U+2000 to U+207F: dashes, quotes, the ellipsis */
-            p += 2;
-            continue;
-        }
-
-        if (*p >= 0x80
-            || (*p >= '0' && *p <= '9')
-            || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z'))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 
@@ -588,7 +558,7 @@ ngx_http_voice_turn_speak(ngx_http_voice_turn_t *turn, ngx_str_t *text,
             : ngx_http_voice_agent_word(&turn->agent, text, digest);
 
     if (state == NGX_VOICE_SPEECH_FILLING || state == NGX_VOICE_SPEECH_NEW) {
-        n = ngx_http_voice_turn_characters(text);
+        n = ngx_utf8_length(text->data, text->len);
 
         turn->note.characters += n;
 
@@ -852,21 +822,6 @@ ngx_http_voice_turn_bill(ngx_http_voice_turn_t *turn, double amount)
     turn->note.cost += amount;
 
     ngx_http_voice_agent_bill(&turn->agent, &turn->sid, amount);
-}
-
-
-static size_t
-ngx_http_voice_turn_characters(ngx_str_t *text)
-{
-    size_t  i, n;
-
-    n = 0;
-
-    for (i = 0; i < text->len; i++) {
-        n += (text->data[i] & 0xc0) != 0x80;
-    }
-
-    return n;
 }
 
 

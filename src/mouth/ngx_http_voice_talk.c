@@ -579,42 +579,19 @@ ngx_http_voice_talk_patience(ngx_http_voice_pace_t *pace,
 static ngx_uint_t
 ngx_http_voice_talk_understood(ngx_http_voice_pace_t *pace)
 {
-    u_char      *p, *last;
-    double       confidence, digit;
-    ngx_str_t    value;
-    ngx_flag_t   fraction;
+    ngx_int_t  n;
+    ngx_str_t  value;
 
     /* decimal text; missing or 0.0 where the recognizer does not tell */
 
     value = ngx_http_voice_hook_param(pace->hook, "Confidence");
 
-    confidence = 0;
-    digit = 1;
-    fraction = 0;
-    last = value.data + value.len;
+    n = ngx_atofp(value.data, ngx_min(value.len, sizeof("0.000") - 1), 3);
 
-    for (p = value.data; p < last; p++) {
-
-        if (*p == '.' && !fraction) {
-            fraction = 1;
-            continue;
-        }
-
-        if (*p < '0' || *p > '9') {
-            return 1;
-        }
-
-        if (fraction) {
-            digit /= 10;
-            confidence += (*p - '0') * digit;
-
-        } else {
-            confidence = confidence * 10 + (*p - '0');
-        }
-    }
-
-    return confidence == 0
-           || confidence >= pace->hook->agent.flow->listen.confidence;
+    return n == NGX_ERROR
+           || n == 0
+           || n >= (ngx_int_t) (pace->hook->agent.flow->listen.confidence
+                                * 1000 + 0.5);
 }
 
 

@@ -104,6 +104,34 @@ ngx_voice_text_speakable(u_char *p, size_t len)
 
 
 ngx_uint_t
+ngx_voice_text_is_wordless(ngx_str_t *text)
+{
+    u_char  *p, *last;
+
+    last = text->data + text->len;
+
+    for (p = text->data; p < last; p++) {
+
+        if (p[0] == 0xe2 && last - p > 2 && (p[1] == 0x80 || p[1] == 0x81)) {
+
+            /* U+2000 to U+207F: dashes, quotes, the ellipsis */
+            p += 2;
+            continue;
+        }
+
+        if (*p >= 0x80
+            || (*p >= '0' && *p <= '9')
+            || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_uint_t
 ngx_voice_text_is_e164(ngx_str_t *s)
 {
     size_t  i;

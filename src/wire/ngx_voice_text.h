@@ -22,6 +22,10 @@
 
 size_t ngx_voice_text_speakable(u_char *p, size_t len);
 
+/* Nothing of it is a word or a number: dots, dashes, other marks. */
+
+ngx_uint_t ngx_voice_text_is_wordless(ngx_str_t *text);
+
 /* "+", then 7 to 15 digits, the first not 0 (ITU-T E.164). */
 
 ngx_uint_t ngx_voice_text_is_e164(ngx_str_t *s);

@@ -99,6 +99,23 @@ speakable(void)
 
 
 static void
+wordless(void)
+{
+    ok(ngx_voice_text_is_wordless(&S("")), "nothing");
+    ok(ngx_voice_text_is_wordless(&S("... - !?")), "marks");
+    ok(ngx_voice_text_is_wordless(&S("\xe2\x80\xa6 \xe2\x80\x94 -")),
+       "an ellipsis and a dash");
+    ok(!ngx_voice_text_is_wordless(&S("... a")), "a letter");
+    ok(!ngx_voice_text_is_wordless(&S("-Z-")), "a capital");
+    ok(!ngx_voice_text_is_wordless(&S("(0)")), "a digit");
+    ok(!ngx_voice_text_is_wordless(&S("\xe2\x80\x94 \xc3\xa9")),
+       "a letter that is no ASCII");
+    ok(!ngx_voice_text_is_wordless(&S("\xe2\x82\xac")), "a sign of money");
+    ok(!ngx_voice_text_is_wordless(&S("\xe2\x80")), "half a mark");
+}
+
+
+static void
 numbers(void)
 {
     ok(ngx_voice_text_is_e164(&S("+15005550006")), "a number");
@@ -150,6 +167,7 @@ int
 main(void)
 {
     speakable();
+    wordless();
     numbers();
 
     cut(S("abc"), 5, 3);

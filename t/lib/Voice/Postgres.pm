@@ -7,6 +7,8 @@ package Voice::Postgres;
 #     my $pg = Voice::Postgres->new;
 #     my $dbh = $pg->connect($pg->database('crm'), user => 'voice_edge');
 #     my ($rc, $out) = $pg->migrate('crm', '--demo');
+#
+# or all of that: my ($pg, $name, $owner, $tenant) = Voice::Postgres->crm;
 
 use strict;
 use warnings;
@@ -54,6 +56,26 @@ sub new {
     $self->start(%option);
 
     return $self;
+}
+
+
+# One with the demo's data: the server, the database's name, a connection of
+# its owner, and the id of the tenant that the tests call.
+
+sub crm {
+    my ($class) = @_;
+
+    my $pg = $class->new;
+    my $name = $pg->database('crm');
+    my ($rc, $out) = $pg->migrate($name, '--demo');
+
+    die $out if $rc;
+
+    my $owner = $pg->connect($name);
+    my ($larkspur) = $owner->selectrow_array('select id from organizations '
+        . "where domain = 'larkspur-bikes.example'");
+
+    return ($pg, $name, $owner, $larkspur);
 }
 
 
