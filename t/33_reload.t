@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # No call is lost: reloads, killed workers, shutdowns, at every moment.
-# VOICE_TEST_RELOADS (20) and VOICE_TEST_KILLS (4) say how many under load.
+# VOICE_TEST_RELOADS (100) and VOICE_TEST_KILLS (10) say how many under load.
 
 use strict;
 use warnings;
@@ -31,8 +31,8 @@ my $timeout = '30s';
 my $flow = { %{ Voice::Edge->can('flow')->({}) },
              greeting => 'Welcome to {{company}}, {{caller.number|friend}}.' };
 
-my $reloads = $ENV{VOICE_TEST_RELOADS} || 20;
-my $kills = $ENV{VOICE_TEST_KILLS} || 4;
+my $reloads = $ENV{VOICE_TEST_RELOADS} || 100;
+my $kills = $ENV{VOICE_TEST_KILLS} || 10;
 
 # a model that goes on where it is told that it was
 
