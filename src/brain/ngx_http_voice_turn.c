@@ -652,13 +652,18 @@ ngx_http_voice_turn_acted(void *data)
     turn->note.tools = ngx_max(turn->note.tools, 0)
                        + (ngx_int_t) (ngx_current_msec - turn->acting);
 
-    if (turn->round.failed || turn->late) {
-        ngx_http_voice_turn_end(turn, !turn->round.failed && turn->published);
+    if (turn->round.failed) {
+        ngx_http_voice_turn_end(turn, 0);
         return;
     }
 
     if (turn->round.flow) {
         ngx_http_voice_route_to(&turn->agent, &turn->call, turn->round.flow);
+    }
+
+    if (turn->late) {
+        ngx_http_voice_turn_end(turn, turn->published != 0);
+        return;
     }
 
     /* after a goodbye, or before a human, there is nothing to be added */

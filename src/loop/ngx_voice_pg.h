@@ -61,7 +61,7 @@ struct ngx_voice_pg_s {
     ngx_uint_t                 max;       /* statements under way at most */
     ngx_voice_pg_up_pt         on_up;
     ngx_voice_pg_up_pt         on_down;
-    ngx_voice_pg_up_pt         on_stop;   /* gets a statement's data, NULL: no */
+    ngx_voice_pg_up_pt         on_stop;   /* see ngx_voice_pg_stop() */
     void                      *data;
     unsigned                   cancelable:1; /* nothing of it holds a worker */
 
@@ -89,8 +89,8 @@ struct ngx_voice_pg_s {
 void ngx_voice_pg_start(ngx_voice_pg_t *pg, ngx_cycle_t *cycle);
 
 /*
- * The worker ends: no done runs any more, on_stop does for each statement that
- * is under way and was not dropped.
+ * The worker ends: no done runs any more.  on_stop does, with its data, for
+ * each statement that is under way and was not dropped.
  */
 void ngx_voice_pg_stop(ngx_voice_pg_t *pg);
 
