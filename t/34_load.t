@@ -23,7 +23,7 @@ my $n = 300;
 # How many of them wait for an answer at the same time: the phone and the
 # stand-ins are one process each, and on a busy machine as many as are there
 # at once would not have theirs in Twilio's time.
-my $flight = 12;
+my $flight = 60;
 
 # each answer names its caller, so that no words get to another call
 sub reply {
