@@ -27,6 +27,23 @@ my $json = JSON::PP->new->utf8->canonical;
 my @many = map { $pg->connect('crm', user => 'voice_edge') } 1 .. 100;
 my $gate = $pg->connect('crm');
 
+# until so many of the edge's connections wait for a lock
+
+sub all_wait {
+    my ($n) = @_;
+
+    for (1 .. 600) {
+        my $waiting = $dbh->selectrow_array(q{
+            select count(*) from pg_stat_activity
+            where usename = 'voice_edge' and wait_event_type = 'Lock'});
+
+        return 1 if $waiting == $n;
+        select undef, undef, undef, 0.05;
+    }
+
+    return;
+}
+
 # Calls a function on so many connections at once and returns all results.
 # With a call's name its row is held until everybody waits for it.
 
@@ -52,15 +69,7 @@ sub at_once {
     }
 
     if (defined $held) {
-        for (1 .. 600) {
-            my $waiting = $dbh->selectrow_array(q{
-                select count(*) from pg_stat_activity
-                where usename = 'voice_edge' and wait_event_type = 'Lock'});
-
-            last if $waiting == @calls;
-            select undef, undef, undef, 0.05;
-        }
-
+        all_wait(scalar @calls);
         $gate->commit;
     }
 
@@ -185,12 +194,7 @@ subtest 'a lead that somebody converts at this moment' => sub {
         '{\"budget\": \"confirmed\"}')::text", { pg_async => PG_ASYNC });
     $sth->execute($sid, "$sid/1/x");
 
-    for (1 .. 600) {
-        last if $dbh->selectrow_array(q{select count(*) from pg_stat_activity
-            where usename = 'voice_edge' and wait_event_type = 'Lock'});
-        select undef, undef, undef, 0.05;
-    }
-
+    all_wait(1);
     $gate->commit;
     $many[0]->pg_result;
 
@@ -248,6 +252,58 @@ subtest 'a tenant\'s first calls' => sub {
     is count('pbx_providers where organization_id = 90'), 1,
         'one provider row is made';
     is count('calls where organization_id = 90'), 40, 'for all calls';
+};
+
+
+# A batch that waits for what another transaction has, which then wants what
+# the batch might have: whether it was told so, and what the batch came to.
+
+sub crossed {
+    my ($have, $want, @batch) = @_;
+
+    $gate->begin_work;
+    $gate->do($have);
+
+    my $sth = $many[0]->prepare('select voice.record(?::jsonb)::text',
+        { pg_async => PG_ASYNC });
+
+    $sth->execute($json->encode(\@batch));
+    ok all_wait(1), 'the batch waits';
+
+    ok eval { $gate->do($want) }, 'the other goes on' or diag $@;
+    $gate->commit;
+
+    my $result = eval { $many[0]->pg_result; ($sth->fetchrow_array)[0] };
+
+    ok $result, 'and so does the batch' or diag $@;
+    is_deeply $json->decode($result // '{}')->{refused}, [], 'all of it';
+}
+
+subtest 'an action in a batch, and a tool' => sub {
+    my @sids = map { open_call("CAo$_", '+15005550006') } 1 .. 2;
+    my $before = count('support_tickets');
+
+    crossed("select from voice.calls where sid = '$sids[1]' for update",
+        "select voice.act('$sids[1]', '$sids[1]/1', 'create_support_ticket',
+            '{\"title\": \"T\", \"description\": \"D\"}')",
+        { key => "$sids[0]/1", kind => 'action', call => $sids[0],
+          caller => '+15005550006', called => '+15005550009',
+          name => 'create_support_ticket',
+          arguments => { title => 'T', description => 'D' } },
+        { key => "$sids[1]/t1", kind => 'turn', call => $sids[1], turn => 1,
+          heard => 'One.' });
+
+    is count('support_tickets'), $before + 2, 'both tickets are there';
+};
+
+
+subtest 'words that two batches bring' => sub {
+    crossed(q{select voice.utterance_put('a', '{"text": "A"}')},
+        q{select voice.utterance_put('b', '{"text": "B"}')},
+        map { { key => "CAu/$_", kind => 'utterance', call => 'CAu',
+                id => $_, utterance => { text => uc } } } qw(b a));
+
+    is count("voice.utterances where id in ('a', 'b')"), 2, 'each is there';
 };
 
 

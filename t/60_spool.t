@@ -323,8 +323,7 @@ SQL
     $dbh->do('drop trigger fails on voice.turns');
 
     # it would be tried in a minute, but a new connection comes first
-    $dbh->do('select pg_terminate_backend(pid) from pg_stat_activity '
-        . "where usename = 'voice_edge'");
+    $scene->edge->reconnect_database($dbh);
     arrived($sid, 12, 'it arrives when it can');
     nothing_waits();
 }
@@ -350,8 +349,7 @@ end
 $$
 SQL
     $dbh->do("alter role voice_edge set test.bad = '$bad'");
-    $dbh->do('select pg_terminate_backend(pid) from pg_stat_activity '
-        . "where usename = 'voice_edge'");
+    $scene->edge->reconnect_database($dbh);
     $dbh->do('create trigger fails before insert on voice.turns for each row '
         . 'execute function public.fails()');
 
@@ -362,8 +360,7 @@ SQL
     is turns($bad), '', 'while they do';
 
     $dbh->do('drop trigger fails on voice.turns');
-    $dbh->do('select pg_terminate_backend(pid) from pg_stat_activity '
-        . "where usename = 'voice_edge'");
+    $scene->edge->reconnect_database($dbh);
     arrived($bad, 40, 'they arrive when they can');
     nothing_waits();
 }

@@ -136,8 +136,7 @@ ok $edge->wait_for_database, 'the database is reached';
     $owner->do('grant select on contacts to voice_owner');
 
     # else it is a minute
-    $owner->do('select pg_terminate_backend(pid) from pg_stat_activity '
-        . "where usename = 'voice_edge'");
+    ok $edge->reconnect_database($owner), 'the connections are new';
 
     ok Voice::Edge::wait_for(sub { titles($line) }), 'then it is done';
     ok Voice::Edge::wait_for(sub { $owner->selectrow_array('select 1 from '
@@ -157,15 +156,8 @@ ok $edge->wait_for_database, 'the database is reached';
 sub lose {
     my ($what) = @_;
 
-    my $lost = () = $edge->log_lines(qr/connection for actions is lost/);
-
-    $owner->do('select pg_terminate_backend(pid) from pg_stat_activity '
-        . "where usename = 'voice_edge'");
-
-    ok Voice::Edge::wait_for(sub { $lost < scalar(
-        my @now = $edge->log_lines(qr/connection for actions is lost/)) }),
-        "$what: the connection is lost";
-    ok $edge->wait_for_database, "$what: and comes back";
+    ok $edge->reconnect_database($owner),
+        "$what: the connection is lost and comes back";
 }
 
 {
@@ -372,10 +364,9 @@ for my $type (qw(G H W)) {
     ok $other->wait_for_log(qr/lookups is lost: its answers make no sense/),
         'the connection is closed';
 
-    my $health = $other->get('/api/voice/health');
-
-    is $health->status, 200, 'the edge goes on';
-    like $health->body, qr/"database_unreachable"/, 'and says so';
+    is $other->get('/api/voice/health')->status, 200, 'the edge goes on';
+    ok Voice::Edge::wait_for(sub { $other->get('/api/voice/health')->body
+        =~ /"database_unreachable"/ }), 'and says so';
     $other->quit;
 }
 

@@ -392,7 +392,7 @@ sub blocked {
         ok !$line->answered, "$what: nothing is answered twice";
         ok wait_value("select 1 from voice.turns where call_sid = ? and "
             . "heard = 'and more'", $line->sid), "$what: which is noted";
-        is value("select count(*) from voice.turns where call_sid = ? and "
+        is wait_value("select count(*) from voice.turns where call_sid = ? and "
             . "heard = 'more'", $line->sid), 1, "$what: one turn was one";
     };
 
@@ -519,12 +519,12 @@ sub blocked {
         SpeechResult => 'it is broken', %who), %who);
 
     is $persona->(), 'REPAIR', 'a call goes to another flow';
-    is value('select said from voice.turns where call_sid = ? and turn = 0',
-             $line->sid), 'This is recorded. Welcome to Test Company. '
-        . 'How can I help you?', 'what its caller was told first is recorded';
     ok wait_value('select 1 from voice.calls c join voice.steps s '
         . "on s.call_sid = c.sid where c.sid = ? and c.flow = 'repair' and "
         . "s.route = 'process-speech'", $line->sid), 'which is noted';
+    is wait_value('select said from voice.turns where call_sid = ? and '
+        . 'turn = 0', $line->sid), 'This is recorded. Welcome to Test Company. '
+        . 'How can I help you?', 'as what its caller was told first is';
 
     $edge->quit;
     unlink $edge->path('flows/repair.json');

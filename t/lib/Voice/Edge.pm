@@ -318,21 +318,46 @@ sub reload {
 # True when each worker that serves has reached the database, with each of its
 # connections: by the last line of the log that each of them has.
 
-sub wait_for_database {
-    my ($self) = @_;
+sub wait_for_database { $_[0]->_wait_for_connections(0, 'is up') }
+
+# Ends all connections of the workers, by a connection of the database's owner.
+# True when each worker has lost all of its own and has new ones.
+
+sub reconnect_database {
+    my ($self, $owner) = @_;
+
+    $self->wait_for_database or return;
+
+    my $mark = length $self->log;
+
+    $owner->do('select pg_terminate_backend(pid) from pg_stat_activity '
+        . "where usename = 'voice_edge'");
+
+    return $self->_wait_for_connections($mark, 'is up', 'is lost');
+}
+
+# Whether the last line about each connection that was logged since is the
+# first state, and the others were before it.
+
+sub _wait_for_connections {
+    my ($self, $mark, $state, @before) = @_;
 
     return wait_for(sub {
-        my %up;
+        my (%now, %seen);
 
-        for ($self->log_lines(qr/voice database connection for \w+ /)) {
-            $up{"$1 $2"} = $3 eq 'is up'
-                if /\] (\d+)#.* connection for (\w+) (is up|is lost|failed)/;
+        for (split /\n/, substr $self->log, $mark) {
+            /\] (\d+)#.* database connection for (\w+) (is up|is lost|failed)/
+                or next;
+            $now{"$1 $2"} = $3;
+            $seen{"$1 $2 $3"} = 1;
         }
 
         my @workers = $self->workers;
 
-        @workers >= $self->{workers} && !grep { !$up{$_} }
-            map { ("$_ lookups", "$_ actions", "$_ records") } @workers;
+        @workers >= $self->{workers} && !grep {
+            my $one = $_;
+            ($now{$one} // '') ne $state || grep { !$seen{"$one $_"} } @before;
+        } map { ("$_ lookups", "$_ actions", "$_ records") } @workers;
     });
 }
 
