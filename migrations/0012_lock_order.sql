@@ -25,6 +25,15 @@ begin
                 'code', 'invalid_batch', 'message', 'not an array')));
     end if;
 
+    insert into voice.calls (sid, updated_at)
+        select distinct e.value ->> 'call' collate "C", timestamptz '-infinity'
+            from jsonb_array_elements(batch) e
+            where length(e.value ->> 'call') between 1 and 50
+            and e.value ->> 'kind' in ('call', 'turn', 'step', 'action',
+                                       'outcome')
+            order by 1
+        on conflict do nothing;
+
     perform from voice.calls t
         where t.sid in (select e.value ->> 'call'
                         from jsonb_array_elements(batch) e)
@@ -85,6 +94,13 @@ begin
                 'message', left(sqlerrm, 300));
         end;
     end loop;
+
+    -- calls of which every note was refused
+
+    delete from voice.calls t
+        where t.sid in (select e.value ->> 'call'
+                        from jsonb_array_elements(batch) e)
+        and t.updated_at = '-infinity';
 
     return jsonb_build_object('acknowledged', done, 'refused', refused);
 end

@@ -291,6 +291,9 @@ subtest 'notes that are none' => sub {
     is scalar @{ $result->{refused} }, 9, 'and are named';
     is_deeply [sort map { $_->{code} } grep { ($_->{key} // '') eq 'bad/2' }
         @{ $result->{refused} }], ['invalid_note'], 'with a code';
+    ok !row('voice.calls', "sid = 'CAnew'"), 'they make no calls';
+    is $dbh->selectrow_array('select count(*) from voice.calls '
+        . "where updated_at = '-infinity'"), 0, 'and leave none half made';
     is $pg->call($edge, 'record', { a => 1 })->{refused}[0]{code},
         'invalid_batch', 'no array';
     is_deeply record()->{acknowledged}, [], 'an empty one';

@@ -297,6 +297,16 @@ subtest 'an action in a batch, and a tool' => sub {
 };
 
 
+subtest 'a call that is new to both' => sub {
+    open_call('CAw2', '+15005550006');
+
+    crossed(q{insert into voice.calls (sid) values ('CAw1')},
+        q{select from voice.calls where sid = 'CAw2' for update},
+        map { { key => "$_/t1", kind => 'turn', call => $_, turn => 1,
+                heard => 'One.' } } qw(CAw1 CAw2));
+};
+
+
 subtest 'words that two batches bring' => sub {
     crossed(q{select voice.utterance_put('a', '{"text": "A"}')},
         q{select voice.utterance_put('b', '{"text": "B"}')},
