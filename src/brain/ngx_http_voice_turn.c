@@ -11,20 +11,11 @@
 #include "ngx_http_voice_turn.h"
 #include "ngx_http_voice_note.h"
 #include "ngx_http_voice_context.h"
+#include "ngx_http_voice_pieces.h"
 #include "ngx_http_voice_prompt.h"
 #include "ngx_http_voice_round.h"
 #include "ngx_http_voice_route.h"
 #include "../call/ngx_voice_wait.h"
-#include "../wire/ngx_voice_sentence.h"
-#include "../wire/ngx_voice_text.h"
-
-
-typedef struct ngx_http_voice_turn_piece_s  ngx_http_voice_turn_piece_t;
-
-struct ngx_http_voice_turn_piece_s {
-    ngx_str_t                     text;
-    ngx_http_voice_turn_piece_t  *next;
-};
 
 
 typedef struct {
@@ -41,9 +32,7 @@ typedef struct {
     ngx_http_voice_chat_t        *chat;
     ngx_uint_t                    model;    /* which one is asked */
 
-    ngx_voice_sentence_t          sentence;
-    ngx_http_voice_turn_piece_t  *pieces;   /* cut, not yet published */
-    ngx_http_voice_turn_piece_t **last;
+    ngx_http_voice_pieces_t       pieces;
     ngx_event_t                   event;
     ngx_event_t                   timer;    /* of all of the answer */
     ngx_voice_waiter_t            waiter;
@@ -55,12 +44,6 @@ typedef struct {
     ngx_msec_t                    acting;   /* since then */
     ngx_http_voice_note_answer_t  note;     /* how it went */
 
-    ngx_uint_t                    published;
-    u_char                        digests[NGX_VOICE_PIECES][NGX_VOICE_DIGEST];
-    ngx_uint_t                    fresh;    /* of this request */
-    size_t                        size;     /* bytes of its text */
-
-    unsigned                      over:1;   /* no more is wanted */
     unsigned                      answered:1;  /* by who began the turn */
     unsigned                      late:1;   /* its time is over */
 } ngx_http_voice_turn_t;
@@ -70,18 +53,10 @@ static ngx_int_t ngx_http_voice_turn_said(ngx_http_voice_turn_t *turn);
 static ngx_int_t ngx_http_voice_turn_ask(ngx_http_voice_turn_t *turn);
 static ngx_int_t ngx_http_voice_turn_offer(ngx_http_voice_turn_t *turn);
 static ngx_int_t ngx_http_voice_turn_text(void *data, ngx_str_t *text);
-static ngx_int_t ngx_http_voice_turn_piece(void *data, ngx_str_t *piece);
 static void ngx_http_voice_turn_event(ngx_event_t *ev);
 static void ngx_http_voice_turn_news(ngx_event_t *ev);
 static void ngx_http_voice_turn_stop(ngx_http_voice_turn_t *turn);
 static void ngx_http_voice_turn_timeout(ngx_event_t *ev);
-static ngx_int_t ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn);
-static void ngx_http_voice_turn_speak(ngx_http_voice_turn_t *turn,
-    ngx_str_t *text, u_char digest[NGX_VOICE_DIGEST]);
-static void ngx_http_voice_turn_utterance(ngx_http_voice_turn_t *turn,
-    u_char digest[NGX_VOICE_DIGEST], ngx_str_t *text);
-static void ngx_http_voice_turn_afresh(ngx_http_voice_turn_t *turn,
-    ngx_uint_t hurry);
 static void ngx_http_voice_turn_act(ngx_http_voice_turn_t *turn,
     ngx_http_voice_chat_t *chat);
 static void ngx_http_voice_turn_acted(void *data);
@@ -89,8 +64,6 @@ static void ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
     const char *cause);
 static void ngx_http_voice_turn_note(ngx_http_voice_turn_t *turn,
     ngx_http_voice_chat_t *chat);
-static void ngx_http_voice_turn_bill(ngx_http_voice_turn_t *turn,
-    double amount);
 static void ngx_http_voice_turn_lost(void *data);
 static void ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn,
     ngx_uint_t ok);
@@ -101,7 +74,6 @@ ngx_int_t
 ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     ngx_voice_call_view_t *call, ngx_uint_t begun)
 {
-    u_char                 *buf;
     ngx_str_t               sid, none;
     ngx_pool_t             *pool;
     ngx_http_voice_turn_t  *turn;
@@ -112,9 +84,7 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     }
 
     turn = ngx_pcalloc(pool, sizeof(ngx_http_voice_turn_t));
-    buf = ngx_pnalloc(pool, 2 * NGX_HTTP_VOICE_PIECE_MAX);
-
-    if (turn == NULL || buf == NULL) {
+    if (turn == NULL) {
         ngx_destroy_pool(pool);
         goto failed;
     }
@@ -127,7 +97,6 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     turn->turn = call->turn;
     turn->sid.data = turn->call.sid;
     turn->sid.len = NGX_VOICE_SID_LEN;
-    turn->last = &turn->pieces;
     turn->started = ngx_current_msec;
     turn->note.first_token = -1;
     turn->note.last_token = -1;
@@ -156,9 +125,15 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
     turn->round.pool = pool;
     turn->round.log = turn->log;
 
-    turn->sentence.buf = buf;
+    turn->pieces.agent = &turn->agent;
+    turn->pieces.sid = turn->sid;
+    turn->pieces.turn = turn->turn;
+    turn->pieces.pool = pool;
+    turn->pieces.log = turn->log;
+    turn->pieces.event = &turn->event;
 
-    if (ngx_http_voice_turn_said(turn) != NGX_OK
+    if (ngx_http_voice_pieces_init(&turn->pieces) != NGX_OK
+        || ngx_http_voice_turn_said(turn) != NGX_OK
         || ngx_http_voice_round_init(&turn->round) != NGX_OK)
     {
         ngx_http_voice_turn_end(turn, 0);
@@ -169,7 +144,7 @@ ngx_http_voice_turn_start(ngx_http_voice_agent_t *agent,
 
     /* where something was spoken already, nothing has to be hurried */
 
-    ngx_http_voice_turn_afresh(turn, turn->said.len == 0);
+    ngx_http_voice_pieces_begin(&turn->pieces, turn->said.len == 0);
 
     if (ngx_http_voice_turn_ask(turn) != NGX_OK) {
         ngx_http_voice_turn_end(turn, 0);
@@ -324,52 +299,7 @@ ngx_http_voice_turn_text(void *data, ngx_str_t *text)
 {
     ngx_http_voice_turn_t *turn = data;
 
-    if (turn->over) {
-        return NGX_DONE;
-    }
-
-    return ngx_voice_sentence_feed(&turn->sentence, text->data, text->len,
-                                   ngx_http_voice_turn_piece, turn);
-}
-
-
-static ngx_int_t
-ngx_http_voice_turn_piece(void *data, ngx_str_t *text)
-{
-    ngx_http_voice_turn_t *turn = data;
-
-    ngx_http_voice_turn_piece_t  *piece;
-
-    piece = ngx_palloc(turn->pool, sizeof(ngx_http_voice_turn_piece_t));
-    if (piece == NULL) {
-        return NGX_ERROR;
-    }
-
-    piece->text.data = ngx_pstrdup(turn->pool, text);
-    if (piece->text.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    piece->text.len = ngx_voice_text_speakable(piece->text.data, text->len);
-    piece->next = NULL;
-
-    /* speech of dots and dashes would be silence */
-
-    if (!ngx_voice_text_is_wordless(&piece->text)) {
-        *turn->last = piece;
-        turn->last = &piece->next;
-
-        turn->size += piece->text.len;
-
-        ngx_post_event(&turn->event, &ngx_posted_events);
-    }
-
-    if (turn->size >= turn->agent.flow->limits.answer) {
-        turn->over = 1;
-        return NGX_DONE;
-    }
-
-    return NGX_OK;
+    return ngx_http_voice_pieces_feed(&turn->pieces, text);
 }
 
 
@@ -380,7 +310,7 @@ ngx_http_voice_turn_event(ngx_event_t *ev)
 
     turn = ev->data;
 
-    switch (ngx_http_voice_turn_publish(turn)) {
+    switch (ngx_http_voice_pieces_publish(&turn->pieces)) {
 
     case NGX_OK:
         return;
@@ -393,7 +323,7 @@ ngx_http_voice_turn_event(ngx_event_t *ev)
 
         if (turn->chat) {
             ngx_http_voice_chat_abort(turn->chat);
-            ngx_http_voice_turn_end(turn, turn->published != 0);
+            ngx_http_voice_turn_end(turn, turn->pieces.published != 0);
         }
     }
 }
@@ -472,142 +402,14 @@ ngx_http_voice_turn_timeout(ngx_event_t *ev)
 
     ngx_voice_zone_provider(turn->agent.zone, NGX_VOICE_MODEL, "timeout");
 
-    (void) ngx_voice_sentence_abort(&turn->sentence,
-                                    ngx_http_voice_turn_piece, turn);
+    ngx_http_voice_pieces_end(&turn->pieces, 0);
 
-    if (ngx_http_voice_turn_publish(turn) == NGX_DECLINED) {
+    if (ngx_http_voice_pieces_publish(&turn->pieces) == NGX_DECLINED) {
         ngx_http_voice_turn_free(turn);
         return;
     }
 
-    ngx_http_voice_turn_end(turn, turn->published != 0);
-}
-
-
-static ngx_int_t
-ngx_http_voice_turn_publish(ngx_http_voice_turn_t *turn)
-{
-    u_char                        digest[NGX_VOICE_DIGEST];
-    ngx_int_t                     rc;
-    ngx_http_voice_turn_piece_t  *piece;
-
-    while (turn->pieces) {
-        piece = turn->pieces;
-        turn->pieces = piece->next;
-
-        if (turn->pieces == NULL) {
-            turn->last = &turn->pieces;
-        }
-
-        /* first the sound, so that who reads the answer finds it under way */
-
-        ngx_http_voice_turn_speak(turn, &piece->text, digest);
-
-        rc = ngx_voice_answer_add(turn->agent.zone, &turn->sid, turn->turn,
-                                  digest, &piece->text, turn->log);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        ngx_http_voice_turn_utterance(turn, digest, &piece->text);
-
-        ngx_memcpy(turn->digests[turn->published++], digest,
-                   NGX_VOICE_DIGEST);
-        turn->fresh++;
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * A few pieces are made at the same time.  For those behind them it is who
- * gives out the answer that goes on, ngx_http_voice_talk_take().
- */
-
-static void
-ngx_http_voice_turn_speak(ngx_http_voice_turn_t *turn, ngx_str_t *text,
-    u_char digest[NGX_VOICE_DIGEST])
-{
-    size_t              n;
-    ngx_uint_t          i, making;
-    ngx_voice_speech_e  state;
-
-    making = 0;
-
-    for (i = 0; i < turn->published; i++) {
-        state = ngx_voice_speech_state(turn->agent.zone, turn->digests[i], 0);
-
-        if (state == NGX_VOICE_SPEECH_FILLING) {
-            making++;
-
-        } else if (state == NGX_VOICE_SPEECH_NEW
-                   && making < NGX_HTTP_VOICE_SPEECH_AHEAD)
-        {
-            state = ngx_http_voice_speech_want(&turn->agent.speech,
-                                               turn->digests[i], &turn->sid);
-
-            making += (state == NGX_VOICE_SPEECH_FILLING);
-        }
-    }
-
-    state = (making < NGX_HTTP_VOICE_SPEECH_AHEAD)
-            ? ngx_http_voice_agent_speak(&turn->agent, text, digest,
-                                         &turn->sid)
-            : ngx_http_voice_agent_word(&turn->agent, text, digest);
-
-    if (state == NGX_VOICE_SPEECH_FILLING || state == NGX_VOICE_SPEECH_NEW) {
-        n = ngx_utf8_length(text->data, text->len);
-
-        turn->note.characters += n;
-
-        if (turn->agent.price) {
-            ngx_http_voice_turn_bill(turn, turn->agent.price->character * n);
-        }
-    }
-}
-
-
-/* a sound cannot be masked: words that have to be are known here only */
-
-static void
-ngx_http_voice_turn_utterance(ngx_http_voice_turn_t *turn,
-    u_char digest[NGX_VOICE_DIGEST], ngx_str_t *text)
-{
-    ngx_str_t  masked;
-
-    masked = *text;
-
-    if (ngx_http_voice_agent_redact(&turn->agent, &masked, turn->pool,
-                                    turn->log)
-        != NGX_OK
-        || masked.data != text->data)
-    {
-        return;
-    }
-
-    ngx_http_voice_note_utterance(&turn->agent, &turn->sid, digest, text);
-}
-
-
-/* before each request but those that go on with an answer */
-
-static void
-ngx_http_voice_turn_afresh(ngx_http_voice_turn_t *turn, ngx_uint_t hurry)
-{
-    turn->pieces = NULL;
-    turn->last = &turn->pieces;
-    turn->fresh = 0;
-    turn->size = 0;
-    turn->over = 0;
-
-    ngx_voice_sentence_init(&turn->sentence, turn->sentence.buf,
-                            2 * NGX_HTTP_VOICE_PIECE_MAX,
-                            hurry ? NGX_HTTP_VOICE_PIECE_FIRST
-                                  : NGX_HTTP_VOICE_PIECE_MIN,
-                            NGX_HTTP_VOICE_PIECE_MIN,
-                            NGX_HTTP_VOICE_PIECE_MAX);
+    ngx_http_voice_turn_end(turn, turn->pieces.published != 0);
 }
 
 
@@ -662,7 +464,7 @@ ngx_http_voice_turn_acted(void *data)
     }
 
     if (turn->late) {
-        ngx_http_voice_turn_end(turn, turn->published != 0);
+        ngx_http_voice_turn_end(turn, turn->pieces.published != 0);
         return;
     }
 
@@ -673,7 +475,7 @@ ngx_http_voice_turn_acted(void *data)
         return;
     }
 
-    ngx_http_voice_turn_afresh(turn, 1);
+    ngx_http_voice_pieces_begin(&turn->pieces, 1);
 
     if (ngx_http_voice_turn_said(turn) != NGX_OK
         || ngx_http_voice_turn_ask(turn) != NGX_OK)
@@ -697,19 +499,11 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
 
     ngx_http_voice_turn_note(turn, chat);
 
-    if (cause == NULL) {
-        (void) ngx_voice_sentence_end(&turn->sentence,
-                                      ngx_http_voice_turn_piece, turn);
+    /* of a stream that was cut only what is whole is spoken */
 
-    } else {
+    ngx_http_voice_pieces_end(&turn->pieces, cause == NULL);
 
-        /* of a stream that was cut only what is whole is spoken */
-
-        (void) ngx_voice_sentence_abort(&turn->sentence,
-                                        ngx_http_voice_turn_piece, turn);
-    }
-
-    rc = ngx_http_voice_turn_publish(turn);
+    rc = ngx_http_voice_pieces_publish(&turn->pieces);
 
     if (rc == NGX_DECLINED) {
         ngx_http_voice_turn_free(turn);
@@ -723,7 +517,7 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
         return;
     }
 
-    if (rc == NGX_ERROR && turn->published) {
+    if (rc == NGX_ERROR && turn->pieces.published) {
 
         /* the answer has no room for what any model could add */
 
@@ -735,10 +529,12 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
 
         /* words that led up to a call are no answer without it */
 
-        turn->fresh = 0;
+        turn->pieces.fresh = 0;
     }
 
-    if (turn->fresh == 0 && turn->round.after == NGX_VOICE_AFTER_LISTEN) {
+    if (turn->pieces.fresh == 0
+        && turn->round.after == NGX_VOICE_AFTER_LISTEN)
+    {
 
         if (called) {
 
@@ -757,7 +553,8 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
 
         /* the next one in the order of preference, and nothing of this one */
 
-        ngx_http_voice_turn_afresh(turn, turn->published == 0);
+        ngx_http_voice_pieces_begin(&turn->pieces,
+                                    turn->pieces.published == 0);
         turn->model++;
 
         if (ngx_http_voice_turn_said(turn) == NGX_OK
@@ -767,7 +564,7 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
         }
     }
 
-    if (turn->fresh) {
+    if (turn->pieces.fresh) {
         model = ngx_http_voice_prompt_model(&turn->agent, chat->model);
 
         ngx_log_error(NGX_LOG_INFO, turn->log, 0,
@@ -775,12 +572,12 @@ ngx_http_voice_turn_done(void *data, ngx_http_voice_chat_t *chat,
                       "\"%V\": first token %Mms, last %Mms, %ui pieces, "
                       "%uz bytes, tokens %i+%i",
                       &turn->sid, turn->turn, model, &chat->model->uri,
-                      chat->first_token, chat->duration, turn->published,
-                      turn->size, chat->prompt_tokens,
-                      chat->completion_tokens);
+                      chat->first_token, chat->duration,
+                      turn->pieces.published, turn->pieces.size,
+                      chat->prompt_tokens, chat->completion_tokens);
     }
 
-    ngx_http_voice_turn_end(turn, turn->fresh != 0);
+    ngx_http_voice_turn_end(turn, turn->pieces.fresh != 0);
 }
 
 
@@ -790,6 +587,7 @@ static void
 ngx_http_voice_turn_note(ngx_http_voice_turn_t *turn,
     ngx_http_voice_chat_t *chat)
 {
+    double                         cost;
     ngx_http_voice_price_t        *price;
     ngx_http_voice_note_answer_t  *note;
 
@@ -813,20 +611,12 @@ ngx_http_voice_turn_note(ngx_http_voice_turn_t *turn,
     }
 
     if (price) {
-        ngx_http_voice_turn_bill(turn,
-                   price->input_token * ngx_max(chat->prompt_tokens, 0)
-                   + price->output_token
-                     * ngx_max(chat->completion_tokens, 0));
+        cost = price->input_token * ngx_max(chat->prompt_tokens, 0)
+               + price->output_token * ngx_max(chat->completion_tokens, 0);
+
+        note->cost += cost;
+        ngx_http_voice_agent_bill(&turn->agent, &turn->sid, cost);
     }
-}
-
-
-static void
-ngx_http_voice_turn_bill(ngx_http_voice_turn_t *turn, double amount)
-{
-    turn->note.cost += amount;
-
-    ngx_http_voice_agent_bill(&turn->agent, &turn->sid, amount);
 }
 
 
@@ -870,7 +660,9 @@ ngx_http_voice_turn_end(ngx_http_voice_turn_t *turn, ngx_uint_t ok)
                              turn->log)
         == NGX_OK)
     {
-        turn->note.pieces = turn->published;
+        turn->note.pieces = turn->pieces.published;
+        turn->note.characters = turn->pieces.characters;
+        turn->note.cost += turn->pieces.cost;
         turn->note.failed = !ok;
 
         ngx_http_voice_note_said(&turn->agent, &turn->call, turn->turn, &text,

@@ -12,16 +12,6 @@
 
 
 /*
- * Bytes of a piece of speech.  The first may be short, so that the caller
- * hears something early; the others are long enough to sound like sentences
- * and short enough to be interrupted soon.
- */
-#define NGX_HTTP_VOICE_PIECE_FIRST  24
-#define NGX_HTTP_VOICE_PIECE_MIN    48
-#define NGX_HTTP_VOICE_PIECE_MAX    280
-
-
-/*
  * Answers what the caller said last: asks the model, cuts its text into
  * pieces, and has them spoken, while nobody or anybody waits.  It writes into
  * the call in the zone, and whoever waits for the answer, in any worker, reads

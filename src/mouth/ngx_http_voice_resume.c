@@ -13,7 +13,7 @@
 #include "ngx_http_voice_resume.h"
 #include "../brain/ngx_http_voice_context.h"
 #include "../brain/ngx_http_voice_offer.h"
-#include "../brain/ngx_http_voice_turn.h"
+#include "../brain/ngx_http_voice_pieces.h"
 #include "../call/ngx_voice_past.h"
 #include "../wire/ngx_voice_json_text.h"
 #include "../wire/ngx_voice_sentence.h"
