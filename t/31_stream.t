@@ -173,7 +173,8 @@ sub requests { scalar @{ $model->requests } }
     for (1 .. 500) {
         $r = $line->post(redirect($r));
         my $words = words($r);
-        $heard .= " $words" unless $words =~ /^\[?(?:\Q$filler\E|Just now)/;
+        $heard .= " $words"
+            unless $words =~ /^(?:\[?(?:\Q$filler\E|Just now)|$)/;
         last if action($r);
     }
 
@@ -394,6 +395,11 @@ sub requests { scalar @{ $model->requests } }
     $speech->wait_for('held', 1);
     $edge->wait_for_log(qr/"${\$line->sid}" turn 1 answered/);
     $speech->wait_for('finished', $done + 5);
+
+    # the edge has read what the stand-in has sent
+    my $watch = $scene->line(worker => $line->worker);
+    $watch->hello for 1 .. 3;
+
     ok !$line->answered, 'nothing is played before the first piece';
     $speech->release;
 
