@@ -403,10 +403,14 @@ sub unmade {
 
         $scene->line(variant => $variant)->post('inbound-webhook',
                                                 From => $from);
-        my $asked = made();
+
+        # who is given up may come to the provider later than the answer here
+        Voice::Edge::wait_for(sub { scalar made(greeting($from)) }) if $fault;
+
+        my $asked = made(greeting($from));
 
         $status = audio(name(greeting($from)))->status;
-        $again = made() - $asked;
+        $again = made(greeting($from)) - $asked;
 
         last if time - $begun < 4;
     }
