@@ -379,7 +379,9 @@ sub left {
 my @lines = ('hello', 'what does it cost', 'tell me the whole story');
 
 # Calls, a dozen at a time, each followed by the next one until what is to
-# happen meanwhile has: $next does the next of it, and is false in the end.
+# happen meanwhile has: $next does the next of it, and is false in the end.  It
+# is told the numbers of the last call that began and of the first of those
+# that are not over.
 
 sub under_load {
     my ($name, $next, %phone) = @_;
@@ -387,15 +389,17 @@ sub under_load {
     prepare();
 
     my $before = $scene->health->json;
-    my ($running, $over, @calls) = (0, 0);
+    my ($begun, $over, %running, @calls) = (0, 0);
     my $phone = $scene->phone(media_cache => {}, %phone);
 
     my $caller;
     $caller = sub {
-        $running++;
+        my $n = ++$begun;
+
+        $running{$n} = 1;
         return $phone->call_p(lines => [@lines, 'goodbye'])->then(sub {
             push @calls, $_[0];
-            $running--;
+            delete $running{$n};
             $caller->() if !$over;
         });
     };
@@ -403,8 +407,8 @@ sub under_load {
     $caller->() for 1 .. 12;
 
     my $timer = Mojo::IOLoop->recurring(0.02 => sub {
-        $over ||= !$next->(scalar @calls);
-        Mojo::IOLoop->stop if $over && !$running;
+        $over ||= !$next->($begun, sort { $a <=> $b } keys %running);
+        Mojo::IOLoop->stop if $over && !%running;
     });
 
     Mojo::IOLoop->start;
@@ -444,17 +448,17 @@ sub under_load {
 }
 
 {
-    my ($done, $generation) = (0, '');
+    my ($done, %generation) = (0);
 
     under_load("$reloads reloads", sub {
-        my $now = join ' ', $edge->workers;
+        my @now = $edge->workers;
 
-        return 1 if $now eq $generation || $edge->workers != 2;
+        return 1 if @now != 2 || grep { $generation{$_} } @now;
 
         # the last one is done when none of its workers is left
         return 0 if $done == $reloads;
 
-        $generation = $now;
+        %generation = map { $_ => 1 } @now;
         $done++;
         kill HUP => $edge->master;
         return 1;
@@ -465,7 +469,7 @@ sub under_load {
 }
 
 {
-    my ($done, $killed, $calls) = (0, 0, -12);
+    my ($done, $killed, $hit) = (0, 0, 0);
 
     # what Twilio is told of URLs that are not ours: to repeat once
     my $again = 'rc=1&rp=ct,rt,5xx';
@@ -475,15 +479,15 @@ sub under_load {
                  qr/was locked by \d+/);
 
     my @calls = under_load("$kills killed workers", sub {
-        my ($n) = @_;
+        my ($begun, $running) = @_;
         my @workers = $edge->workers;
 
-        # when all webhooks that the one before has hit are through
-        return 1 if $n < $calls + 12 || @workers != 2
+        # when all calls that the one before may have hit are over
+        return 1 if $running <= $hit || @workers != 2
                     || grep { $_ == $killed } @workers;
         return 0 if $done == $kills;
 
-        $calls = $n;
+        $hit = $begun;
         $killed = $workers[rand @workers];
         $done++;
         kill KILL => $killed;
