@@ -152,23 +152,13 @@ sub patient {
     close $file or die "nginx.conf: $!";
 
     my ($pid) = slurp("$var/run/nginx") =~ /^(\d+) /;
-    my $nginx = bless { master => $pid }, 'Voice::Edge';
-    my %old = map { $_ => 1 } $nginx->workers;
+    my ($workers) = $text =~ /^worker_processes (\d+);/m or die 'workers';
+    my $nginx = bless { master => $pid, dir => "$var/log",
+                        workers => $workers }, 'Voice::Edge';
 
-    # the new ones have workers that know the database, too
-    my $up = qr/database connection for lookups is up/;
-    my $log = "$var/log/error.log";
-    my $before = length slurp($log);
-
-    kill HUP => $pid;
-
-    ok Voice::Edge::wait_for(sub {
-        my @new = grep { !$old{$_} } $nginx->workers;
-        my @up = substr(slurp($log), $before) =~ /$up/g;
-
-        return @new == keys %old && @up >= @new
-            && $nginx->workers(1) == @new;
-    }), "$name: is patient";
+    # the new ones have what they need to act, too
+    ok $nginx->reload && $nginx->wait_for_database
+        && $nginx->wait_for_old_workers, "$name: is patient";
 }
 
 # Processes that have a file below a folder open, or name it
@@ -334,8 +324,8 @@ like $said, qr{scripts/psql calls}, 'and where to look';
     comes('first', q{
         select c.status, p.name, c.end_time is not null
         from calls c join contacts p on p.id = c.contact_id
-        order by c.id},
-        "completed|Omar Haddad|t\ncompleted|Anna Berg|t",
+        order by p.name},
+        "completed|Anna Berg|t\ncompleted|Omar Haddad|t",
         'both calls are rows, and closed');
 
     ($rc, $out) = command({ VOICE_VAR => $folders{first} }, 'psql', 'calls');
