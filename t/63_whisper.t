@@ -61,7 +61,7 @@ my $scene = Voice::Scene->new(
     variants => {
         fast => 'voice_filler_after 100ms;',
         # longer than a busy machine needs for what does not stall
-        short => 'voice_transcription_timeout 4s;',
+        short => 'voice_transcription_timeout 6s;',
         tiny => 'voice_recording_max_size 20k;',
         deaf => 'voice_stt /voice/deaf;',
         other => 'voice_stt /voice/other;',
@@ -104,6 +104,16 @@ sub deleted {
     my ($n) = @_;
 
     return Voice::Edge::wait_for(sub { @{ $twilio->deleted } >= $n });
+}
+
+# until Twilio is told to delete that recording
+
+sub forgotten {
+    my ($sid) = @_;
+
+    return Voice::Edge::wait_for(sub {
+        grep { $_->{method} eq 'DELETE' && $_->{path} =~ /\Q$sid\E/ }
+            @{ $twilio->requests } });
 }
 
 # A recording at Twilio, as the webhook tells of it.
@@ -337,6 +347,7 @@ for my $kept (1, 0) {
     like $r->body, qr/process-recording\?[^"]*s=1&amp;t=1#/,
         'a recording without length is silence';
     is_deeply [ gets() ], [], 'and is not asked for';
+    ok forgotten('RE' . 'a' x 32), 'but it is deleted';
 }
 
 
@@ -359,6 +370,7 @@ for my $kept (1, 0) {
         ['/2010-04-01/Accounts/' . $edge->account
          . "/Recordings/$sent{RecordingSid}.wav"],
         'says nothing of where a recording is';
+    forgotten($sent{RecordingSid});
 }
 
 {
@@ -371,10 +383,15 @@ for my $kept (1, 0) {
     $line->post($line->open, %sent);
     is_deeply [ asked() ], ['hello'], 'but the id is found in it';
 
-    # which Twilio is told later, and not while the next ones look
+    # which Twilio is told later
     Voice::Edge::wait_for(sub {
         grep { $_ eq $sid } @{ $twilio->deleted } });
     ok +(grep { $_ eq $sid } @{ $twilio->deleted }), 'and it is deleted';
+
+    # as it was told of those before, but for the two that are kept: none is
+    # on its way while the next ones look
+    ok Voice::Edge::wait_for(sub { @{ $twilio->kept } == 2 }),
+        'like all the others';
 }
 
 for my $sid ('../../Calls', 'RE' . 'g' x 32, 'CA' . 'a' x 32, 'RE1', 'RE' . 'a'

@@ -367,9 +367,10 @@ for my $case ([402, 'invalid_request_error'], [403, 'insufficient_quota']) {
     $speech->wait_for('held', $held + 1);
     like $two->post('inbound-webhook', From => '+15008880008')->body,
         qr/<Say/, 'concurrency: too long in the queue is said';
-    ok scalar $edge->log_lines(qr/voice speech .* failed: queued/),
+    ok $edge->wait_for_log(qr/voice speech .* failed: queued/),
         'concurrency: and logged';
-    like $scene->reasons, qr/\bspeech_queued\b/, 'concurrency: health';
+    ok Voice::Edge::wait_for(sub { $scene->reasons =~ /\bspeech_queued\b/ }),
+        'concurrency: health';
     $speech->clear;
     $speech->release;
     like $one->read->body, qr/<Play>/, 'concurrency: who is inside is heard';

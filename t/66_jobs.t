@@ -81,21 +81,15 @@ sub job {
 
 sub done { return job($_[0], "state in ('done', 'failed')") }
 
-# one whose first attempt has failed, in the seconds before it is tried again
+# The database has heard of so many turns: each may be noted by another worker
+# than the one that notes the end, for which a job waits some seconds.
 
-sub failed_once {
-    my ($sid) = @_;
+sub noted {
+    my ($sid, $turns) = @_;
 
-    return wait_row("select * from voice.jobs where call_sid = ? and "
-        . "attempts = 1 and state = 'queued'", $sid)
-        if Voice::Edge::wait_for(sub {
-            $owner->do("update voice.jobs set run_at = now() where call_sid = "
-                . "? and attempts = 0 and state = 'queued'", {}, $sid);
-            row('select 1 from voice.jobs where call_sid = ? and '
-                . 'attempts > 0', $sid);
-        });
-
-    return row('select * from voice.jobs where call_sid = ?', $sid);
+    return wait_row(q{select 1 from voice.turns where call_sid = ? and said
+        <> '' and (turn = 0 or heard <> '') having count(*) = ?}, $sid,
+        1 + $turns);
 }
 
 # a row is there before the worker that has written it knows that
@@ -151,6 +145,7 @@ my $call = $scene->call('', from => '+15005550077', to => $number,
     lines => ['hello, my name is Zoe Doe', 'I want to buy two bikes', { hangup => 1 }]);
 
 is_deeply $call->errors, [], 'a call';
+ok noted($call->sid, 2), 'of which all is noted';
 
 my $done = done($call->sid);
 
@@ -250,12 +245,18 @@ is scalar @{ $model->requests }, 0, 'and the model has nothing to make up';
 
 my %summary = (match => { text => '^(?:Agent|Caller): ' });
 
-$model->arm({ %summary, times => 1, fault => { preset => 'error' } });
+my $held = $model->counters->{held};
+
+$model->arm({ %summary, fault => { preset => 'error' } },
+            { %summary, fault => { hold => 'header' } });
 $sid = told('+15005550079', 'hello');
-my $job = failed_once($sid);
+my $job = job($sid, "attempts > 0 and error is not null");
 like $job->{error}, qr/no model has written it, the last one failed: server_error/,
     'the job says why it failed';
 is voice_call($sid)->{summary}, undef, 'there is no summary yet';
+job($sid, "attempts = 2 and state = 'running'");
+$model->wait_for('held', $held + 1);
+$model->release;
 $job = done($sid);
 is $job->{state}, 'done', 'then it is written';
 is $job->{attempts}, 2, 'at the second attempt';
@@ -475,17 +476,16 @@ $other = node('c', http_directives => {
 sub cost {
     my ($sid) = @_;
 
+    # another worker may note the turn than the one that heard of the end
+    noted($sid, 1);
+    wait_row('select 1 from voice.turns where call_sid = ? and turn = 1 and '
+        . 'usage is not null', $sid);
+
     my $over = wait_row("select * from voice.calls where sid = ? and ended_at "
         . 'is not null', $sid);
-    my $turns;
-
-    # another worker may have noted it than the one that heard of the end
-    Voice::Edge::wait_for(sub {
-        $turns = $owner->selectall_arrayref('select * from voice.turns where '
-            . 'call_sid = ? and turn > 0 and usage is not null order by turn',
-            { Slice => {} }, $sid);
-        @$turns;
-    });
+    my $turns = $owner->selectall_arrayref('select * from voice.turns where '
+        . 'call_sid = ? and turn > 0 and usage is not null order by turn',
+        { Slice => {} }, $sid);
 
     return ($over->{cost}, map { +{ %$_, %{ decode_json($_->{usage}) } } }
                            @$turns);

@@ -106,13 +106,14 @@ sub once {
         [ [ 1, $what, $said ] ], "$title: one turn";
 }
 
-# a document of the turn, and all before it, has come to the database
+# the document before a turn, or its first one, has come to the database, and
+# all before it
 
 sub noted {
-    my ($sid, $turn) = @_;
+    my ($sid, $turn, $route) = @_;
 
     Voice::Edge::wait_for(sub { value('select count(*) from voice.steps where '
-        . 'call_sid = ? and turn = ?', $sid, $turn) });
+        . 'call_sid = ? and turn = ? and route = ?', $sid, $turn, $route) });
 }
 
 sub bytes {
@@ -246,7 +247,7 @@ for my $what (qw(ticket lead)) {
     $node->model->clear;
     $node->edge->start;
     $node->up;
-    noted($sid, 1);
+    noted($sid, 1, 'process-speech');
 
     my @answers = $node->crowd(10, $sid, $next, %who);
 
@@ -281,7 +282,7 @@ sub both {
     # it is in its database, too
     Voice::Edge::wait_for(sub { value('select count(*) from voice.turns '
         . "where call_sid = ? and said <> ''", $sid) });
-    noted($sid, 1);
+    noted($sid, 1, 'conversation-start');
 
     forget($a, $b);
 

@@ -178,11 +178,11 @@ for my $how (qw(killed stopped)) {
 
 # --- the database takes no writes, or nobody in -------------------------------
 
-# Connections that there are already go on as they were: they are ended.
+# Connections that there are already go on as they were: they are ended.  What
+# is being made just now is not seen, so all of them have to be there.
 
-sub kick {
-    $owner->do('select pg_terminate_backend(pid) from pg_stat_activity '
-        . "where usename = 'voice_edge'");
+sub reconnect {
+    $edge->reconnect_database($owner) or die "no new connections\n";
 }
 
 sub troubled {
@@ -191,9 +191,9 @@ sub troubled {
     my @calls = meanwhile(sub {
         my ($calls) = @_;
 
-        return after($calls, 2, sub { $begin->(); kick() }),
+        return after($calls, 2, $begin),
             after($calls, 2 * $callers), backed_up(10 * $callers),
-            after($calls, 1, sub { $end->(); kick() }),
+            after($calls, 1, $end),
             after($calls, 2 * $callers);
     });
 
@@ -203,16 +203,24 @@ sub troubled {
 }
 
 troubled('the database is read-only',
-    sub { $owner->do("alter database $name set default_transaction_read_only "
-                     . '= on') },
     sub {
-        $owner->do('set transaction_read_only = off');
+        $owner->do("alter database $name set default_transaction_read_only "
+            . '= on');
+        reconnect();
+    },
+    sub {
         $owner->do("alter database $name reset default_transaction_read_only");
+        reconnect();
     },
     qr/voice database refused "act": .*read-only/);
 
 troubled('the database takes nobody in',
-    sub { $owner->do('alter role voice_edge connection limit 0') },
+    sub {
+        $edge->wait_for_database or die "not all connections are there\n";
+        $owner->do('alter role voice_edge connection limit 0');
+        $owner->do('select pg_terminate_backend(pid) from pg_stat_activity '
+            . "where usename = 'voice_edge'");
+    },
     sub { $owner->do('alter role voice_edge connection limit -1') },
     qr/too many connections for role/);
 

@@ -131,8 +131,13 @@ like join("\n", @{ $owner->selectcol_arrayref($steps) }),
     qr/>Without a voice: \[card\]\.</, 'documents: masked where it is said';
 
 $line->post('status', CallStatus => 'completed', @who);
+
+# the end is noted by a worker of its own, and so may each turn be
+
 Voice::Edge::wait_for(sub { $owner->selectrow_array(
-    "select count(*) from voice.calls where ended_at is not null") == 1 });
+    "select count(*) from voice.turns where said <> ''") == 6
+    && $owner->selectrow_array(
+        'select count(*) from voice.calls where ended_at is not null') == 1 });
 
 masked('the database', join "\n", rows());
 like join("\n", rows()), qr/That is noted/, 'of which the rest is there';

@@ -190,15 +190,18 @@ sub row {
 
     is $said, "$second $third", 'the new one goes on with the answer';
     $model->release;
-    ok $edge->wait_for_log(qr/"$sid" turn 1 answered by .*\n?/),
+    my $worker = $line->worker;
+
+    ok $edge->wait_for_log(qr/\] $worker#.*"$sid" turn 1 answered by /),
         'and the old one may end it, too';
     noted($line, 1, 'continue', $third);
 
     my $target = Voice::Scene::Line::action($last);
 
     # and the next turn goes back to the old one
-    my ($worker) = grep { Voice::Edge::title($_) =~ /worker/ }
+    ($worker) = grep { Voice::Edge::title($_) =~ /worker/ }
         Voice::Edge::children($old);
+
     my $here = $node->line(sid => $sid, worker => $worker);
 
     ($said, $last) = $node->rest($here, $here->post($target,
