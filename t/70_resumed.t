@@ -263,7 +263,7 @@ sub blocked {
 
 {
     my $node = node('late', workers => 1,
-        directives => { voice_answer_within => '4s' },
+        directives => { voice_answer_within => '8s' },
         http_directives => {
             voice_database => "\"host=$pg->{dir} dbname=$name "
                 . 'user=voice_edge" timeout=40s' });
@@ -342,10 +342,11 @@ sub blocked {
     chmod 0777, $socket;
 
     my $near = node('near', peer => 'far', workers => 1,
+                    server => 'add_header X-Time $msec always;',
                     # a quarter of it is for going on
                     directives => { voice_answer_within => '12s' },
                     variants => { soon => 'voice_filler_after 5s;',
-                                  later => 'voice_filler_after 10500ms;' });
+                                  later => 'voice_filler_after 11500ms;' });
     my $model = $near->model;
     my @taken;
 
@@ -426,7 +427,7 @@ sub blocked {
     $end->('early', $line, $line->read);
 
     # the time that the node takes is silence, too: one worker's clock tells
-    # a filler five seconds from the webhook from one that comes after ten
+    # a filler after nine seconds from one that comes after twelve
 
     $held = $model->counters->{held};
     $model->arm({ times => 2, fault => { hold => 'header' } });
@@ -437,9 +438,13 @@ sub blocked {
     $line = $begin->('silent', variant => 'soon');
     $other->send($open, SpeechResult => 'hello');
     $r = $line->read;
-    ok !$other->answered, 'silent: the filler is not late';
+
+    my $later = $other->read;
+
+    cmp_ok $r->header('X-Time'), '<', $later->header('X-Time'),
+        'silent: the filler is not late';
     like $r->body, qr/One moment|Let me think/, 'silent: it is one';
-    like $other->read->body, qr/One moment|Let me think/, 'the other comes';
+    like $later->body, qr/One moment|Let me think/, 'the other comes';
     $model->wait_for('held', $held + 2);
     $model->release;
 
