@@ -32,7 +32,7 @@ my $gate = $pg->connect('crm');
 sub all_wait {
     my ($n) = @_;
 
-    for (1 .. 600) {
+    for (1 .. 2400) {
         my $waiting = $dbh->selectrow_array(q{
             select count(*) from pg_stat_activity
             where usename = 'voice_edge' and wait_event_type = 'Lock'});

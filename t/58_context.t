@@ -126,7 +126,8 @@ $t = talk('+15005550006', '+15005550029');
 is $t->{opening}, 'How can I help you?',
     'a number of an organization that does not exist is answered';
 unlike $t->{told}, qr/Anna|Captain/, 'and knows nobody';
-like $edge->log, qr/number is not known to the CRM: number \+15005550029/,
+ok $edge->wait_for_log(
+    qr/number is not known to the CRM: number \+15005550029/),
     'the log says which number';
 
 $t = talk('+15005550006', '+15005550099');
@@ -173,19 +174,15 @@ up();
 
 # the server is hung: it says nothing, and nothing new begins
 
-my @backends = grep { /voice-edge|voice_edge/ } map { "$_->[0] $_->[1]" }
-    @{ $owner->selectall_arrayref(
-        'select pid, usename from pg_stat_activity where usename is not null') };
-@backends = map { (split)[0] } @backends;
+my @backends = $pg->hang('voice_edge', $owner);
 
 ok scalar @backends, 'there are backends';
-kill STOP => $pg->{pid}, @backends;
 
 $t = talk('+15005550006', '+15005550009');
 is scalar @{ $t->{greeting} }, 1, 'the greeting of a hung database';
 is $t->{opening}, 'How can I help you?', 'the opening, too';
 
-kill CONT => @backends, $pg->{pid};
+kill CONT => @backends;
 
 known_again('it goes on by itself');
 
@@ -197,8 +194,8 @@ $t = talk('+15005550006', '+15005550009');
 is scalar @{ $t->{greeting} }, 1, 'the greeting without a database';
 is $t->{opening}, 'How can I help you?', 'the opening, too';
 like $t->{told}, qr/CRM can not be reached/, 'the model is told so';
-Voice::Edge::wait_for(sub { $scene->reasons =~ /database_unreachable/ });
-like $scene->reasons, qr/database_unreachable/, 'health says so';
+like $scene->wait_for_reasons(qr/database_unreachable/),
+    qr/database_unreachable/, 'health says so';
 
 $pg->start;
 $owner = $pg->connect($name);
@@ -208,9 +205,7 @@ known_again('and when it is there again');
 sub well {
     my ($what) = @_;
 
-    Voice::Edge::wait_for(sub { $scene->reasons eq '' });
-
-    return is $scene->reasons, '', $what;
+    return is $scene->wait_for_reasons(qr/^$/), '', $what;
 }
 
 up();

@@ -35,6 +35,7 @@ sub node {
     my %directives = (
         voice_filler_after => '20s', voice_first_token_timeout => '20s',
         voice_token_timeout => '20s', voice_answer_within => '10s',
+        voice_speech_timeout => '8s',
     );
 
     $directives{voice_peer} = '/voice/peer/' if $other;
@@ -186,7 +187,7 @@ ok wait_row("select 1 from calls where unique_id = ? and status = 'completed'",
 my $stranger = $scene->line;
 is $stranger->post('status', %end)->status, 204, 'the end of a stranger';
 
-$line = $scene->line;
+$line = $scene->line(worker => $stranger->worker);
 $line->open(%who);
 wait_row('select 1 from voice.calls where sid = ?', $line->sid);
 
@@ -208,6 +209,7 @@ wait_row("select 1 from voice.turns where call_sid = ? and turn = 1 "
     . "and said <> ''", $sid);
 wait_row("select 1 from voice.steps where call_sid = ? and route = "
     . "'process-speech'", $sid);
+all_noted($scene);
 
 $scene->edge->quit;
 $scene->edge->start;
@@ -241,6 +243,7 @@ my $answer = $old->post($old_next, SpeechResult => 'hello', %who);
 
 wait_row("select 1 from voice.steps where call_sid = ? and route = "
     . "'process-speech'", $old->sid);
+all_noted($scene);
 
 $scene->edge->quit;
 $scene->edge->start;
@@ -269,6 +272,7 @@ my @heard = Voice::Scene::Line::sounds($r);
 
 wait_row("select 1 from voice.steps where call_sid = ? and route = "
     . "'process-speech'", $cut->sid);
+all_noted($scene);
 
 $scene->edge->crash;
 unlink "$sockets/a.sock";
@@ -331,6 +335,7 @@ sub alternate {
         . "and said <> ''", $left->sid);
     wait_row("select 1 from voice.steps where call_sid = ? and turn = 1 and "
         . "route = 'process-speech'", $left->sid);
+    all_noted($_) for $a, $b;
 
     for my $fake ($a->model, $b->model) { $fake->forget }
 
@@ -357,6 +362,7 @@ sub alternate {
         . "and said <> ''", $left->sid);
     wait_row("select 1 from voice.steps where call_sid = ? and turn = 2 and "
         . "route = 'process-speech'", $left->sid);
+    all_noted($_) for $a, $b;
 
     my $one = $left->post($next, SpeechResult => 'again', %who);
 

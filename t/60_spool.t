@@ -82,12 +82,15 @@ sub health { return $scene->health->json->{spool} }
 sub nothing_waits {
     my ($what) = @_;
 
+    my $health;
+
     # a file that a worker has left is counted by nobody until it is adopted
     Voice::Edge::wait_for(sub {
-        !health()->{notes} && !Voice::Spool::notes(folder());
+        $health = health();
+        !$health->{notes} && !Voice::Spool::notes(folder());
     });
 
-    return is_deeply health(), { notes => 0, bytes => 0 },
+    return is_deeply $health, { notes => 0, bytes => 0 },
         $what || 'nothing waits';
 }
 
@@ -95,9 +98,7 @@ sub nothing_waits {
 sub well {
     my ($reasons, $what) = @_;
 
-    Voice::Edge::wait_for(sub { $scene->reasons eq $reasons });
-
-    return is $scene->reasons, $reasons, $what;
+    return is $scene->wait_for_reasons(qr/^\Q$reasons\E$/), $reasons, $what;
 }
 
 
@@ -317,8 +318,10 @@ SQL
         'it is put behind them';
 
     # those that the database has just taken are counted until it says so
-    Voice::Edge::wait_for(sub { health()->{notes} == 1 });
-    is health()->{notes}, 1, 'and waits';
+    my $waiting;
+
+    Voice::Edge::wait_for(sub { ($waiting = health()->{notes}) == 1 });
+    is $waiting, 1, 'and waits';
 
     $dbh->do('drop trigger fails on voice.turns');
 
@@ -370,12 +373,22 @@ SQL
 
 {
     my ($worker) = $scene->edge->workers;
-    my ($first, $second) = map { $scene->line(worker => $worker) } 1 .. 2;
+
+    # the call and its step are on the disk
+    my $ring = sub {
+        my $line = $scene->line(worker => $worker);
+
+        $line->post('inbound-webhook', CallStatus => 'ringing');
+        Voice::Edge::wait_for(sub {
+            2 == grep { $_->{call} eq $line->sid }
+                Voice::Spool::notes(folder()) });
+
+        return $line->sid;
+    };
 
     $dbh->disconnect;
     $pg->stop('QUIT');
-
-    $first->post('inbound-webhook', CallStatus => 'ringing');
+    $ring->();
 
     truncate folder() . "/$_", 0
         for Voice::Spool::files(folder(), qr/^$worker-.*\.spool$/);
@@ -385,13 +398,15 @@ SQL
         'who empties a file is told what that was';
 
     $pg->stop('QUIT');
-    $second->post('inbound-webhook', CallStatus => 'ringing');
+
+    my $second = $ring->();
+
     $scene->edge->kill_worker($worker);
     $pg->start;
     $dbh = $pg->connect($name);
 
     my $known = sub { $dbh->selectrow_array('select count(*) from voice.calls '
-        . 'where sid = ?', undef, $second->sid) };
+        . 'where sid = ?', undef, $second) };
 
     Voice::Edge::wait_for($known);
     is $known->(), 1, 'what comes after it is not lost';
@@ -539,7 +554,8 @@ SKIP: {
     ok @loud >= 1 && @loud <= 2, 'a full disk is told once by each worker'
         or diag @loud;
     like $loud[0] // '', qr/No space left.*|make room/, 'and what to do';
-    like $scene->reasons, qr/spool_failing/, 'health tells it';
+    like $scene->wait_for_reasons(qr/spool_failing/), qr/spool_failing/,
+        'health tells it';
 
     $dbh->rollback;
     complete('the disk is full', @calls);
@@ -554,8 +570,8 @@ SKIP: {
 
     ok health()->{notes}, 'notes wait in memory';
     unlink $full or die "$full: $!\n";
-    Voice::Edge::wait_for(sub { $scene->reasons !~ /spool_failing/ });
-    unlike $scene->reasons, qr/spool_failing/, 'it recovers by itself';
+    unlike $scene->wait_for_reasons(qr/^(?!.*spool_failing)/),
+        qr/spool_failing/, 'it recovers by itself';
     ok scalar $scene->edge->log_lines(qr/spool .* can be written again/),
         'and says so';
     ok scalar Voice::Spool::notes(folder()), 'the notes are on the disk now';

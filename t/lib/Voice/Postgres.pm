@@ -92,7 +92,7 @@ sub start {
         'timezone=Asia/Kolkata', 'max_wal_size=2GB', 'jit=off',
         'deadlock_timeout=200ms', 'log_min_messages=warning';
 
-    $self->_run("$self->{bin}/pg_ctl -D $self->{dir}/data -w -t 60"
+    $self->_run("$self->{bin}/pg_ctl -D $self->{dir}/data -w -t 120"
         . " -l $self->{dir}/log -o \"$settings\" start");
 
     return $self->_pid;
@@ -119,12 +119,31 @@ sub stop {
 
     kill $signal || 'INT', $pid;
 
-    for (1 .. 600) {
+    for (1 .. 1200) {
         last if !_alive($pid);
         sleep 0.1;
     }
 
     return;
+}
+
+
+# As a server that is hung: it says nothing to a user, and nothing new begins.
+# Returns the pids that are to be continued, each before the one who would
+# count it as dead.
+
+sub hang {
+    my ($self, $user, $dbh) = @_;
+
+    # first who would start another one
+    kill STOP => $self->{pid};
+
+    my @backends = @{ $dbh->selectcol_arrayref(
+        'select pid from pg_stat_activity where usename = ?', {}, $user) };
+
+    kill STOP => @backends;
+
+    return @backends ? (@backends, $self->{pid}) : ();
 }
 
 

@@ -244,6 +244,18 @@ sub reasons {
     return join ' ', map { $_->{code} } @{ $self->health->json->{reasons} };
 }
 
+# The first ones that match, or those at the end of patience.  The workers come
+# and go one after another: what health says a moment later can be otherwise.
+
+sub wait_for_reasons {
+    my ($self, $like) = @_;
+    my $reasons;
+
+    Voice::Edge::wait_for(sub { ($reasons = $self->reasons) =~ $like });
+
+    return $reasons;
+}
+
 
 
 package Voice::Scene::Line;
