@@ -470,6 +470,33 @@ sub after {
     };
 }
 
+# The database is stopped, or started, while the telephones go on: who waits
+# for it would hear their clocks run out.
+
+sub stops {
+    my ($signal) = @_;
+    my $over;
+
+    return sub {
+        if (!$over) {
+            $dbh->disconnect;
+            $over = $pg->stopping($signal);
+        }
+
+        return $over->();
+    };
+}
+
+sub starts {
+    my $over;
+
+    return sub {
+        $over //= $pg->starting;
+        $over->() or return;
+        $dbh = $pg->connect($name);
+    };
+}
+
 # Each call with each turn, once and in order, and its end.
 
 sub complete {
@@ -505,8 +532,7 @@ complete('reloads', meanwhile(4, sub {
 complete('the database stops and starts', meanwhile(4, sub {
     my ($calls) = @_;
 
-    return after($calls, 4, sub { $dbh->disconnect; $pg->stop('INT') }),
-        after($calls, 8, sub { $pg->start; $dbh = $pg->connect($name) }),
+    return after($calls, 4), stops('INT'), after($calls, 8), starts(),
         after($calls, 4);
 }));
 
@@ -515,8 +541,7 @@ complete('the database stops and starts', meanwhile(4, sub {
     my @calls = meanwhile(4, sub {
         my ($calls) = @_;
 
-        return after($calls, 4, sub { $dbh->disconnect; $pg->stop('QUIT') }),
-            after($calls, 8);
+        return after($calls, 4), stops('QUIT'), after($calls, 8);
     });
 
     cmp_ok health()->{notes}, '>', 0, 'notes wait';
@@ -564,8 +589,7 @@ SKIP: {
     @calls = meanwhile(4, sub {
         my ($calls) = @_;
 
-        return after($calls, 2, sub { $dbh->disconnect; $pg->stop('INT') }),
-            after($calls, 8);
+        return after($calls, 2), stops('INT'), after($calls, 8);
     });
 
     ok health()->{notes}, 'notes wait in memory';

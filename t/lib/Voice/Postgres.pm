@@ -18,6 +18,7 @@ use DBI;
 use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 use JSON::PP ();
+use POSIX qw(WNOHANG);
 use Test::More ();
 use Time::HiRes qw(sleep);
 
@@ -115,16 +116,46 @@ sub _pid {
 sub stop {
     my ($self, $signal) = @_;
 
-    my $pid = delete $self->{pid} or return;
-
-    kill $signal || 'INT', $pid;
+    my $over = $self->stopping($signal);
 
     for (1 .. 1200) {
-        last if !_alive($pid);
+        last if $over->();
         sleep 0.1;
     }
 
     return;
+}
+
+
+# The same for who must not wait: code that tells whether it is over.
+
+sub stopping {
+    my ($self, $signal) = @_;
+
+    my $pid = delete $self->{pid} or return sub { 1 };
+
+    kill $signal || 'INT', $pid;
+
+    return sub { !_alive($pid) };
+}
+
+
+sub starting {
+    my ($self) = @_;
+
+    my $child = fork // die "fork: $!\n";
+
+    if (!$child) {
+        $self->start;
+        POSIX::_exit(0);
+    }
+
+    return sub {
+        return 1 if $self->{pid};
+        return 0 if !waitpid $child, WNOHANG;
+        $self->_pid;
+        return 1;
+    };
 }
 
 
