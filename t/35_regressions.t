@@ -342,7 +342,10 @@ C
     my $say = $line->open;
 
     $edge->write_file('hold', '');
-    $other->speech->arm({ fault => { stall => 1 }, times => 2 });
+
+    # one piece that has not come yet, another one that is there as a whole
+    $other->speech->arm({ match => { text => 'hear you' },
+                          fault => { stall => 1 }, times => 2 });
 
     my $r = $line->post($say, SpeechResult => 'hello');
 

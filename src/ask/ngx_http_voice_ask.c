@@ -41,6 +41,7 @@ static ngx_int_t ngx_http_voice_ask_end(ngx_http_request_t *sr, void *data,
 static void ngx_http_voice_ask_wake(ngx_http_request_t *r);
 static void ngx_http_voice_ask_event(ngx_event_t *ev);
 static void ngx_http_voice_ask_terminate(ngx_http_voice_ask_t *ask);
+static void ngx_http_voice_ask_closed(ngx_http_voice_ask_t *ask);
 static void ngx_http_voice_ask_blocked(ngx_event_t *ev);
 static void ngx_http_voice_ask_cleanup(void *data);
 static void ngx_http_voice_ask_read(ngx_event_t *rev);
@@ -60,6 +61,14 @@ static struct sockaddr        ngx_http_voice_ask_sockaddr = {
     .sa_family = AF_UNIX
 };
 static ngx_http_addr_conf_t   ngx_http_voice_ask_addr_conf;
+
+/* what is not there any more: nothing is read from it, and nothing awaited */
+static ngx_event_t            ngx_http_voice_ask_no_event;
+static ngx_connection_t       ngx_http_voice_ask_no_connection = {
+    .read = &ngx_http_voice_ask_no_event,
+    .write = &ngx_http_voice_ask_no_event,
+    .fd = (ngx_socket_t) -1
+};
 
 
 ngx_http_voice_ask_t *
@@ -337,6 +346,8 @@ ngx_http_voice_ask_terminate(ngx_http_voice_ask_t *ask)
      * subrequest whose upstream is closed already.
      */
 
+    ngx_http_voice_ask_closed(ask);
+
     if (ask->event.posted) {
         ngx_delete_posted_event(&ask->event);
     }
@@ -344,6 +355,31 @@ ngx_http_voice_ask_terminate(ngx_http_voice_ask_t *ask)
     ask->event.handler = ngx_http_voice_ask_blocked;
 
     ngx_add_timer(&ask->event, NGX_HTTP_VOICE_ASK_BLOCKED);
+}
+
+
+/*
+ * The provider's connection is closed, and where the thread has ended a core
+ * before 1.25.4 goes on to read from it, which may be another one by then.
+ */
+
+static void
+ngx_http_voice_ask_closed(ngx_http_voice_ask_t *ask)
+{
+    ngx_event_pipe_t     *p;
+    ngx_http_upstream_t  *u;
+
+    u = ask->sr ? ask->sr->upstream : NULL;
+
+    if (u == NULL || u->pipe == NULL || u->peer.connection) {
+        return;
+    }
+
+    p = u->pipe;
+
+    p->upstream = &ngx_http_voice_ask_no_connection;
+    p->upstream_error = 1;
+    p->downstream_error = 1;
 }
 
 
