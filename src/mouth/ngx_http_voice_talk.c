@@ -9,24 +9,14 @@
 #include <ngx_http.h>
 
 #include "ngx_http_voice_talk.h"
+#include "ngx_http_voice_greet.h"
 #include "ngx_http_voice_heard.h"
 #include "ngx_http_voice_record.h"
-#include "../brain/ngx_http_voice_context.h"
 #include "../brain/ngx_http_voice_note.h"
 #include "../brain/ngx_http_voice_route.h"
 #include "../brain/ngx_http_voice_turn.h"
 
 
-static ngx_int_t ngx_http_voice_talk_ring(ngx_http_voice_pace_t *pace);
-static ngx_int_t ngx_http_voice_talk_rung(ngx_http_voice_pace_t *pace);
-static ngx_int_t ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace);
-static ngx_int_t ngx_http_voice_talk_open(ngx_http_voice_pace_t *pace);
-static ngx_uint_t ngx_http_voice_talk_asked(ngx_http_voice_pace_t *pace,
-    ngx_http_voice_resume_pt resume);
-static ngx_int_t ngx_http_voice_talk_opened(ngx_http_voice_pace_t *pace,
-    ngx_voice_line_t *opening);
-static void ngx_http_voice_talk_said(ngx_http_voice_pace_t *pace,
-    ngx_uint_t turn, ngx_str_t *text);
 static ngx_int_t ngx_http_voice_talk_give_up(ngx_http_voice_pace_t *pace,
     const char *reason);
 static ngx_int_t ngx_http_voice_talk_patience(ngx_http_voice_pace_t *pace,
@@ -47,12 +37,12 @@ ngx_http_voice_talk_begin(ngx_http_voice_pace_t *pace)
     switch (hook->route) {
 
     case NGX_HTTP_VOICE_INBOUND:
-        return ngx_http_voice_talk_ring(pace);
+        return ngx_http_voice_greet_ring(pace);
 
     case NGX_HTTP_VOICE_START:
 
         if (hook->step.step == 0) {
-            return ngx_http_voice_talk_open(pace);
+            return ngx_http_voice_greet_open(pace);
         }
 
         return ngx_http_voice_talk_prompt(pace, hook->step.step);
@@ -78,272 +68,6 @@ ngx_http_voice_talk_begin(ngx_http_voice_pace_t *pace)
     default: /* NGX_HTTP_VOICE_CONTINUE */
         hook->state = "answering";
         return ngx_http_voice_talk_answer(pace);
-    }
-}
-
-
-/*
- * Who calls is looked up while the greeting is heard.  Only where the number
- * has no line of its own in the configuration the database may know another
- * flow for it, and the greeting waits for that, but not for long.
- */
-
-static ngx_int_t
-ngx_http_voice_talk_ring(ngx_http_voice_pace_t *pace)
-{
-    ngx_str_t                       direction;
-    ngx_http_voice_hook_t          *hook;
-    ngx_http_voice_number_t        *number;
-    ngx_http_voice_webhook_conf_t  *conf;
-    ngx_http_voice_context_ask_t    ask;
-
-    hook = pace->hook;
-    conf = hook->conf;
-
-    if (conf->crm == NULL) {
-        return ngx_http_voice_talk_greet(pace);
-    }
-
-    direction = ngx_http_voice_hook_direction(hook);
-
-    ngx_http_voice_note_call(&hook->agent, &hook->view, &direction);
-
-    number = ngx_http_voice_hook_number(conf, &hook->call.to);
-
-    ask.zone = conf->zone;
-    ask.crm = conf->crm;
-    ask.flows = conf->flows;
-    ask.sid = hook->call.sid;
-    ask.called = hook->call.to;
-    ask.caller = hook->call.from;
-    ask.given = number->given;
-
-    ngx_http_voice_context_ask(&ask);
-
-    if (number->number.len == 0) {
-        return ngx_http_voice_talk_rung(pace);
-    }
-
-    return ngx_http_voice_talk_greet(pace);
-}
-
-
-static ngx_int_t
-ngx_http_voice_talk_rung(ngx_http_voice_pace_t *pace)
-{
-    if (ngx_http_voice_talk_asked(pace, ngx_http_voice_talk_rung)) {
-        return NGX_DONE;
-    }
-
-    (void) ngx_http_voice_hook_speaker(pace->hook);
-
-    return ngx_http_voice_talk_greet(pace);
-}
-
-
-/* whether it is still being found out who calls: then it is waited for */
-
-static ngx_uint_t
-ngx_http_voice_talk_asked(ngx_http_voice_pace_t *pace,
-    ngx_http_voice_resume_pt resume)
-{
-    ngx_http_voice_hook_t  *hook;
-
-    hook = pace->hook;
-
-    ngx_http_voice_pace_news(pace);
-
-    if (ngx_voice_call_look(hook->conf->zone, &hook->call.sid, &hook->view)
-        == NGX_OK
-        && hook->view.known == NGX_VOICE_KNOWN_ASKED
-        && !pace->late)
-    {
-        ngx_http_voice_pace_wait(pace, resume,
-                                 ngx_min(hook->conf->crm->timeout,
-                                         ngx_http_voice_pace_left(pace)));
-        return 1;
-    }
-
-    /* the lines have a wait of their own */
-
-    pace->late = 0;
-
-    return 0;
-}
-
-
-static ngx_int_t
-ngx_http_voice_talk_greet(ngx_http_voice_pace_t *pace)
-{
-    ngx_voice_flow_t       *flow;
-    ngx_http_voice_hook_t  *hook;
-
-    hook = pace->hook;
-    flow = hook->agent.flow;
-
-    hook->state = "greeting";
-
-    pace->reply.next = NGX_HTTP_VOICE_NEXT_START;
-    pace->reply.turn = 1;
-    pace->reply.step = 0;
-
-    /* what the caller has to know comes first */
-
-    if (flow->consent.source.len) {
-        if (ngx_http_voice_pace_line(pace, &flow->consent) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        ngx_voice_call_consent(hook->conf->zone, &hook->call.sid);
-    }
-
-    if (ngx_http_voice_pace_line(pace, &flow->greeting) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_voice_pace_lines(pace);
-}
-
-
-/* the opening line: by name where it is known for sure who calls */
-
-static ngx_int_t
-ngx_http_voice_talk_open(ngx_http_voice_pace_t *pace)
-{
-    ngx_voice_flow_t       *flow;
-    ngx_voice_line_t       *line;
-    ngx_http_voice_hook_t  *hook;
-
-    hook = pace->hook;
-
-    if (hook->conf->crm) {
-
-        if (ngx_http_voice_talk_asked(pace, ngx_http_voice_talk_open)) {
-            return NGX_DONE;
-        }
-
-        (void) ngx_http_voice_hook_speaker(hook);
-    }
-
-    flow = hook->agent.flow;
-    line = &flow->opening;
-
-    if (flow->opening_known.source.len
-        && hook->agent.context && hook->agent.context->name.len)
-    {
-        line = &flow->opening_known;
-    }
-
-    hook->state = "opening";
-
-    pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
-    pace->reply.step = 0;
-
-    /* a call that begins here, or of which nobody knows, was told nothing */
-
-    if (hook->step.turn == 1
-        && flow->consent.source.len
-        && !hook->view.consent
-        && ngx_http_voice_pace_line(pace, &flow->consent) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (ngx_http_voice_pace_line(pace, line) != NGX_OK
-        || ngx_http_voice_talk_opened(pace, line) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_voice_pace_lines(pace);
-}
-
-
-/* to the model the opening and what was said before it are one */
-
-static ngx_int_t
-ngx_http_voice_talk_opened(ngx_http_voice_pace_t *pace,
-    ngx_voice_line_t *opening)
-{
-    u_char                      *p;
-    ngx_str_t                    text, lines[3];
-    ngx_uint_t                   i, n;
-    ngx_voice_flow_t            *flow;
-    ngx_voice_line_t            *first[3];
-    ngx_voice_facts_t            facts;
-    ngx_http_voice_hook_t       *hook;
-    ngx_http_voice_facts_buf_t   buf;
-
-    hook = pace->hook;
-    flow = hook->agent.flow;
-
-    n = 0;
-
-    if (hook->step.turn == 1) {
-
-        if (flow->consent.source.len) {
-            first[n++] = &flow->consent;
-        }
-
-        first[n++] = &flow->greeting;
-    }
-
-    first[n++] = opening;
-
-    ngx_http_voice_agent_facts(&hook->agent, &hook->view, &facts, &buf);
-
-    text.len = 0;
-
-    for (i = 0; i < n; i++) {
-
-        if (ngx_voice_line_render(first[i], hook->request->pool, &facts,
-                                  &lines[i])
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        text.len += lines[i].len + 1;
-    }
-
-    text.data = ngx_pnalloc(hook->request->pool, text.len);
-    if (text.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = text.data;
-
-    for (i = 0; i < n; i++) {
-        p = ngx_cpymem(p, lines[i].data, lines[i].len);
-        *p++ = ' ';
-    }
-
-    text.len--;
-
-    ngx_http_voice_talk_said(pace, hook->step.turn - 1, &text);
-
-    if (hook->step.turn == 1) {
-        ngx_http_voice_note_said(&hook->agent, &hook->view, 0, &text, NULL);
-    }
-
-    return NGX_OK;
-}
-
-
-/* what the agent said in a turn, unless that is known already */
-
-static void
-ngx_http_voice_talk_said(ngx_http_voice_pace_t *pace, ngx_uint_t turn,
-    ngx_str_t *text)
-{
-    ngx_http_voice_hook_t  *hook;
-
-    hook = pace->hook;
-
-    if (text->len) {
-        ngx_voice_call_said(hook->conf->zone, &hook->call.sid, turn,
-                            NGX_VOICE_ROLE_ASSISTANT, text,
-                            hook->agent.flow->limits.history);
     }
 }
 
@@ -640,6 +364,9 @@ static ngx_int_t
 ngx_http_voice_talk_again(ngx_http_voice_pace_t *pace, ngx_voice_line_t *line,
     ngx_uint_t answers)
 {
+    ngx_str_t              *said;
+    ngx_http_voice_hook_t  *hook;
+
     pace->reply.next = NGX_HTTP_VOICE_NEXT_LISTEN;
     pace->reply.turn = pace->hook->step.turn + 1;
     pace->reply.step = 0;
@@ -651,8 +378,14 @@ ngx_http_voice_talk_again(ngx_http_voice_pace_t *pace, ngx_voice_line_t *line,
     /* some servers insist on roles that alternate */
 
     if (answers && pace->reply.n) {
-        ngx_http_voice_talk_said(pace, pace->hook->step.turn,
-                                 &pace->reply.lines[pace->reply.n - 1].text);
+        hook = pace->hook;
+        said = &pace->reply.lines[pace->reply.n - 1].text;
+
+        if (said->len) {
+            ngx_voice_call_said(hook->conf->zone, &hook->call.sid,
+                                hook->step.turn, NGX_VOICE_ROLE_ASSISTANT,
+                                said, hook->agent.flow->limits.history);
+        }
     }
 
     ngx_http_voice_talk_note(pace);

@@ -12,8 +12,8 @@
 
 
 /*
- * The conversation as webhooks see it: greeting, opening, silence ladder,
- * turns and the rest of their answers, apology, human, goodbye.
+ * The conversation as webhooks see it: silence ladder, turns and the rest of
+ * their answers, apology, human, goodbye.
  */
 
 /* a claimed step from its beginning; returns as ngx_http_voice_resume_pt */
