@@ -12,7 +12,7 @@
 #include "../ask/ngx_http_voice_chat.h"
 #include "../ask/ngx_http_voice_speech.h"
 #include "../ask/ngx_http_voice_transcribe.h"
-#include "../ask/ngx_http_voice_twilio.h"
+#include "../ask/ngx_http_voice_recording.h"
 #include "../call/ngx_voice_call.h"
 #include "../crm/ngx_voice_crm.h"
 #include "../wire/ngx_voice_redact.h"

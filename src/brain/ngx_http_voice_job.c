@@ -586,9 +586,9 @@ ngx_http_voice_job_recording(ngx_http_voice_job_t *job)
         return;
     }
 
-    if (ngx_http_voice_recording_delete(agent->twilio, agent->ctx, &job->sid,
-                                        &account, &recording,
-                                        ngx_http_voice_job_deleted, job)
+    if (ngx_http_voice_twilio_delete(agent->twilio, agent->ctx, &job->sid,
+                                     &account, &recording,
+                                     ngx_http_voice_job_deleted, job)
         != NGX_OK)
     {
         ngx_http_voice_job_failed(job, "Twilio could not be asked", 0, 0);

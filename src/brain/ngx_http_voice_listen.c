@@ -356,8 +356,8 @@ ngx_http_voice_listen_forget(ngx_http_voice_agent_t *agent, ngx_str_t *sid,
         return;
     }
 
-    (void) ngx_http_voice_recording_delete(agent->twilio, agent->ctx, sid,
-                                           account, recording, NULL, NULL);
+    (void) ngx_http_voice_twilio_delete(agent->twilio, agent->ctx, sid,
+                                        account, recording, NULL, NULL);
 }
 
 
