@@ -301,4 +301,33 @@ for my $whole (0, 1) {
     $model->release if !$whole;
 }
 
+# before the database has heard anything of the call
+
+{
+    my $model = $node->model;
+    my $held = $model->counters->{held};
+    my $locker = $pg->connect($name);
+
+    $locker->begin_work;
+    $locker->do('lock table voice.calls in share row exclusive mode');
+
+    my $line = $node->line;
+
+    $model->arm({ match => { text => 'story' },
+                  fault => { say => $story, hold => 11 } });
+    $line->post($line->open, SpeechResult => 'story');
+    $model->wait_for('held', $held + 1);
+
+    my ($since) = $owner->selectrow_array('select clock_timestamp()');
+
+    $line->post('status', CallStatus => 'completed', CallDuration => 7);
+    ok Voice::Edge::wait_for(sub { $owner->selectrow_array('select 1 from '
+        . "pg_stat_activity where state = 'idle' and query_start > ? and "
+        . "query like '%voice.resume(%'", {}, $since) }),
+        'hung up: the database is asked, and knows no such call';
+    $locker->rollback;
+    is said($line->sid, $first), $first, 'yet what was said is noted';
+    $model->release;
+}
+
 done_testing;

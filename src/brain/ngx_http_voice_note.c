@@ -408,7 +408,10 @@ ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
 }
 
 
-/* sends a note if the database knows the call, and nothing newer of it */
+/*
+ * Sends the note of a call's end if the database knows the call, and that of a
+ * turn if it knows nothing newer.
+ */
 
 static void
 ngx_http_voice_note_ask(ngx_voice_crm_t *crm, ngx_str_t *sid, cJSON *note,
@@ -445,8 +448,9 @@ ngx_http_voice_note_ended(void *data, ngx_voice_crm_rc_e rc,
 {
     ngx_http_voice_over_t *over = data;
 
-    cJSON      *root, *resume;
-    ngx_str_t   sid;
+    cJSON       *root, *resume;
+    ngx_str_t    sid;
+    ngx_uint_t   send;
 
     root = NULL;
 
@@ -465,13 +469,23 @@ ngx_http_voice_note_ended(void *data, ngx_voice_crm_rc_e rc,
 
     resume = cJSON_GetObjectItemCaseSensitive(root, "resume");
 
-    /* where it cannot be known it is rather noted than lost */
+    if (rc != NGX_VOICE_CRM_OK) {
 
-    if (rc != NGX_VOICE_CRM_OK
-        || (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(resume, "found"))
-            && (over->turn == -1
-                || ngx_http_voice_note_last(resume, over->turn))))
-    {
+        /* where it cannot be known it is rather noted than lost */
+
+        send = 1;
+
+    } else if (over->turn == -1) {
+        send = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(resume,
+                                                             "found"));
+    } else {
+
+        /* a call of ours, all of which may still be on its way there */
+
+        send = ngx_http_voice_note_last(resume, over->turn);
+    }
+
+    if (send) {
         ngx_http_voice_note_send(over->crm, over->note, NGX_OK);
 
     } else {
