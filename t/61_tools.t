@@ -705,6 +705,7 @@ for my $where ('header', 'inside', 4) {
     is scalar(my @l = leads($line)), 1, 'and it is there once';
     is_deeply [actions($line)], [$line->sid . '/1/create_lead/1'],
         'under one key';
+    up();
 }
 
 # --- ways out ----------------------------------------------------------------

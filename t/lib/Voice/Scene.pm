@@ -244,8 +244,9 @@ sub reasons {
     return join ' ', map { $_->{code} } @{ $self->health->json->{reasons} };
 }
 
-# The first ones that match, or those at the end of patience.  The workers come
-# and go one after another: what health says a moment later can be otherwise.
+# The first ones that match, or those at the end of patience.  While one worker
+# after the other loses its connections, or has them back, the next look can see
+# something else.
 
 sub wait_for_reasons {
     my ($self, $like) = @_;
