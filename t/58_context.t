@@ -213,6 +213,11 @@ well('health is good again');
 
 # one connection of three is lost: those that stay have no news
 
+ok Voice::Edge::wait_for(sub { 6 == $owner->selectrow_array(
+    "select count(*) from pg_stat_activity where usename = 'voice_edge' "
+    . "and state = 'idle' and query <> ''") }),
+    'the server has set up each connection, and nothing is under way';
+
 my $lost = () = $edge->log_lines(qr/connection for actions is lost/);
 my $ended = $owner->selectrow_array('select count(pg_terminate_backend(pid)) '
     . "from pg_stat_activity where usename = 'voice_edge' "
