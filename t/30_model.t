@@ -176,7 +176,11 @@ my $first = 'We are open from nine to five every day.';
 fault('a plain stream', {}, hear => $story);
 fault('lines end with CRLF', { crlf => 1 }, hear => $story);
 fault('lines end with CR', { cr => 1 }, hear => $story);
-fault('byte by byte', { bytewise => 1, crlf => 1 }, hear => $story);
+
+# some thousand writes and reads
+fault('byte by byte', { bytewise => 1, crlf => 1 }, hear => $story,
+      fillers => 'maybe');
+
 fault('the whole stream at once', { at_once => 1 }, hear => $story);
 fault('comments and a byte order mark', { comments => 1, bom => 1 },
       hear => $story);
