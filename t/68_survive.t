@@ -107,15 +107,18 @@ for my $signal (qw(INT QUIT)) {
     my $what = $signal eq 'INT' ? 'the database is stopped'
                                 : 'the database is killed';
 
+    my $over;
     my @calls = meanwhile(sub {
         my ($calls) = @_;
 
         return after($calls, 2, sub {
                 $owner->disconnect;
-                $pg->stop($signal);
+                $over = $pg->stopping($signal);
             }),
+            sub { $over->() },
             after($calls, 2 * $callers), backed_up(20 * $callers),
-            after($calls, 1, sub { $pg->start; connect_again() }),
+            after($calls, 1, sub { $over = $pg->starting }),
+            sub { $over->() && connect_again() },
             after($calls, 2 * $callers);
     });
 
@@ -230,19 +233,14 @@ troubled('the database takes nobody in',
 {
     my @stopped;
 
-    # its backends, and who would start new ones
     my @calls = meanwhile(sub {
         my ($calls) = @_;
 
         return after($calls, 2, sub {
-                my $backends = $owner->selectcol_arrayref('select pid from '
-                    . "pg_stat_activity where usename = 'voice_edge'");
-
-                @stopped = ($pg->{pid}, @$backends);
-                kill STOP => @stopped;
+                @stopped = $pg->hang('voice_edge', $owner);
             }),
             after($calls, $callers), backed_up(10 * $callers),
-            after($calls, 1, sub { kill CONT => reverse @stopped }),
+            after($calls, 1, sub { kill CONT => @stopped }),
             after($calls, 2 * $callers);
     });
 

@@ -481,22 +481,23 @@ ngx_http_voice_speech_finish(ngx_http_voice_fill_t *fill, const char *cause,
                       message->len ? "\"" : "");
     }
 
-    ngx_voice_speech_done(speech->zone, fill->digest, cause == NULL,
-                          fill->size, retry, ask->log);
-
     /* what the cache had, or had not, says nothing of the provider's health */
 
-    if (cause == ngx_http_voice_speech_forgotten
-        || cause == ngx_http_voice_speech_spared
-        || (cause == NULL && ask->cached))
+    if (cause != ngx_http_voice_speech_forgotten
+        && cause != ngx_http_voice_speech_spared
+        && !(cause == NULL && ask->cached))
     {
-        return;
+        ngx_voice_zone_provider(speech->zone, NGX_VOICE_SPEECH, cause);
+
+        if (ask->sr) {
+            ngx_voice_gate_result(speech->zone, &speech->uri,
+                                  NGX_VOICE_SPEECH, cause, ask->retry_after,
+                                  ask->log);
+        }
     }
 
-    ngx_voice_zone_provider(speech->zone, NGX_VOICE_SPEECH, cause);
+    /* rings the bell */
 
-    if (ask->sr) {
-        ngx_voice_gate_result(speech->zone, &speech->uri, NGX_VOICE_SPEECH,
-                              cause, ask->retry_after, ask->log);
-    }
+    ngx_voice_speech_done(speech->zone, fill->digest, cause == NULL,
+                          fill->size, retry, ask->log);
 }
