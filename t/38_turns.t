@@ -29,13 +29,15 @@ sub flow {
 my $scene = Voice::Scene->new(
     flows => {
         'general.json' => flow(
-            listen => { confidence => 0.5, timeout => 4, patience => 25 },
+            listen => { confidence => 0.5, timeout => 4, patience => 25,
+                        speech_timeout => 30 },
             limits => { misheard => 2 },
             rules => [$base{rules}[0], { when => '^hold on', do => 'wait' },
                       { when => '^wait', do => 'wait',
                         say => 'Of course.' }]),
         'lonely.json' => flow(name => 'lonely',
-            listen => { confidence => 0.5 }, limits => { misheard => 1 },
+            listen => { confidence => 0.5, speech_timeout => 30 },
+            limits => { misheard => 1 },
             fallback => { say => 'I give up.' }, keys => {},
             rules => [$base{rules}[0]]),
         'short.json' => flow(name => 'short', limits => { turns => 2 }),

@@ -94,22 +94,31 @@ sub reply {
 my @tools = qw(create_lead create_support_ticket lookup_knowledge
     qualify_lead end_call transfer_to_human no_such_tool);
 
+# words alone: they stand in the documents
+
+my %flow = (
+    voice => undef, tools => \@tools,
+    fillers => ['A filler.', 'Another filler.'],
+    tool_fillers => ['I am on it.', 'Still on it.'],
+    rules => [{ when => '^a human$', do => 'human' }],
+    keys => { 0 => 'human' },
+    listen => { confidence => 0.4, speech_timeout => 30 },
+    limits => { rounds => 3, misheard => 1 },
+);
+
 my $scene = Voice::Scene->new(
     model => { reply => \&reply },
-    # words alone: they stand in the documents
-    flow => {
-        voice => undef, tools => \@tools,
-        fillers => ['A filler.', 'Another filler.'],
-        tool_fillers => ['I am on it.', 'Still on it.'],
-        rules => [{ when => '^a human$', do => 'human' }],
-        keys => { 0 => 'human' },
-        listen => { confidence => 0.4 },
-        limits => { rounds => 3, misheard => 1 },
+    flows => {
+        'general.json' => Voice::Edge->can('flow')->({}, %flow),
+        # where time tells what was heard
+        'brisk.json' => Voice::Edge->can('flow')->({}, %flow,
+            name => 'brisk', listen => undef),
     },
     http_directives => {
         voice_database => "\"host=$pg->{dir} dbname=$name user=voice_edge\" "
             . 'timeout=6s',
-        voice_number => "default flow=general organization=$larkspur",
+        voice_number => ["default flow=general organization=$larkspur",
+                         "+15005550003 flow=brisk organization=$larkspur"],
     },
     directives => {
         voice_filler_after => '20s', voice_first_token_timeout => '20s',
@@ -171,13 +180,14 @@ sub is_held {
 
 sub line {
     my ($variant, %option) = @_;
+    my $to = delete $option{to};
 
     $model->forget;
     $model->clear;
 
     my $line = $scene->line(variant => $variant // '', %option);
 
-    $line->{who} = [From => '+' . ++$caller];
+    $line->{who} = [From => '+' . ++$caller, $to ? (To => $to) : ()];
     $line->{target} = $line->open(@{ $line->{who} });
 
     return $line;
@@ -619,7 +629,7 @@ for my $where ('header', 'inside', 4) {
 # --- an action that outlives its turn -----------------------------------------
 
 {
-    my $line = line('outlived');
+    my $line = line('outlived', to => '+15005550003');
     my $holder = hold();
     my $long = join ' ', map { "Here comes another sentence, which is there "
         . "so that the answer is long enough, number $_." } 1 .. 6;

@@ -72,7 +72,9 @@ sub talk {
     }
 
     wait_value('select 1 from voice.steps where call_sid = ? and turn = ? '
-        . "and route in ('process-speech', 'conversation-start')",
+        . ($turns ? "and route <> 'conversation-start' "
+                    . "and (state ->> 'last')::boolean"
+                  : "and route = 'conversation-start'"),
         $line->sid, $turns || 1);
 
     return ($line, $next);
@@ -498,8 +500,7 @@ sub blocked {
         my ($self, %more) = @_;
 
         return { %base, name => $self, rules => [$base{rules}[0]],
-                 prompt => "You are \U$self\E.",
-                 listen => { speech_timeout => 30 }, %more };
+                 prompt => "You are \U$self\E.", %more };
     };
 
     my $node = node('flows',

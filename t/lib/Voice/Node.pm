@@ -63,8 +63,6 @@ location /voice/peer/$peer/ {
         }
 CONF
         flow => { voice => undef, prompt => 'You answer.',
-                  # no clock says that somebody was interrupted
-                  listen => { speech_timeout => 30 },
                   %{ delete $option{flow} || {} } },
         %option);
 

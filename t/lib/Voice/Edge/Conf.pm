@@ -30,6 +30,8 @@ my %FLOW = (
         { when => '\\b(human|operator)\\b', do => 'human' },
     ],
     keys     => { 0 => 'human' },
+    # no pause of a busy machine says that somebody was interrupted
+    listen   => { speech_timeout => 30 },
     fallback => {
         after => 2, say => 'I connect you now.', number => '+15005550010',
     },
