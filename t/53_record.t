@@ -417,6 +417,36 @@ subtest 'going on elsewhere' => sub {
 };
 
 
+subtest 'a hang-up, heard of by who does not know of all turns' => sub {
+    my @note = map { { kind => 'turn', call => 'CAhu', %$_ } } (
+        { key => 'CAhu/a', turn => 1, said => 'All of it.',
+          at => '2026-03-02T10:00:01Z' },
+        { key => 'CAhu/b', turn => 1, said => 'All', estimated => \1,
+          hung_up => \1, at => '2026-03-02T10:00:09Z' },
+        { key => 'CAhu/c', turn => 2, heard => 'And?',
+          at => '2026-03-02T10:00:05Z' },
+        { key => 'CAhu/d', turn => 1, said => 'Al', estimated => \1,
+          hung_up => \1, at => '2026-03-02T10:00:10Z' },
+    );
+    my $turn = sub { my $row = row('voice.turns',
+        "call_sid = 'CAhu' and turn = 1"); "$row->{said} $row->{estimated}" };
+
+    for my $order ([0, 1, 3], [1, 0, 3], [3, 1, 0]) {
+        recorded([@note[@$order]]);
+        is $turn->(), 'Al 1', "@$order: the last words, if that was all";
+        recorded([$note[2]]);
+        is $turn->(), 'All of it. 0', "@$order: but the call went on";
+        ok !(grep { /hung_up/ } row('voice.turns', "call_sid = 'CAhu' and "
+            . 'turn = 1')->{noted}), "@$order: nothing is kept of it";
+        $dbh->do("delete from voice.calls where sid = 'CAhu'");
+        $dbh->do("delete from voice.recorded where key like 'CAhu/%'");
+    }
+
+    recorded([@note[2, 1, 3, 0]]);
+    is $turn->(), 'All of it. 0', 'or had gone on before';
+};
+
+
 subtest 'calls that nobody ended' => sub {
     recorded([
         { key => 'CAo/0', kind => 'call', call => 'CAo',

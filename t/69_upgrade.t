@@ -231,6 +231,45 @@ sub row {
 }
 
 {
+    # the old one hears of the end, and what the new one did is not known yet
+    my ($line, $r) = begun();
+    my $sid = $line->sid;
+    my $locker = $pg->connect($name);
+
+    $locker->begin_work;
+    $locker->do('lock table voice.turns in share row exclusive mode');
+
+    my ($worker) = $edge->workers;
+    my $old = $edge->upgrade;
+    my ($new) = $edge->workers;
+    my $there = $node->line(sid => $sid, worker => $new);
+    my (undef, $last) = $node->rest($there,
+        $there->post(Voice::Scene::Line::redirect($r)));
+
+    $model->release;
+    $node->rest($there, $there->post(Voice::Scene::Line::action($last),
+                                     SpeechResult => 'and now'));
+
+    my ($since) = $owner->selectrow_array('select clock_timestamp()');
+
+    $line->hang_up;
+    $node->line(sid => $sid, worker => $worker)->post('status',
+        CallStatus => 'completed', CallDuration => 9);
+    ok Voice::Edge::wait_for(sub { $owner->selectrow_array('select 1 from '
+        . "pg_stat_activity where state = 'idle' and query_start > ? and "
+        . "query like '%voice.resume(%'", {}, $since) }),
+        'who hears of the end asks for what it does not know';
+    $locker->rollback;
+
+    Voice::Edge::wait_for(sub { row($line, 2) ne '' && row($line, 1) eq $story
+    });
+    is row($line, 1), $story, 'of an answer that others went on with';
+    ok row($line, 2), 'and so of the next turn';
+    $there->hang_up;
+    ok $edge->retire($old), 'the old one leaves';
+}
+
+{
     # back and forth within one answer
     my ($line, $r) = begun();
     my $sid = $line->sid;

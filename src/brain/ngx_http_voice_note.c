@@ -188,7 +188,7 @@ ngx_http_voice_note_left(ngx_http_voice_agent_t *agent,
 
     note = ngx_http_voice_note_spoken(agent, call, turn, words, &answer);
 
-    if (note == NULL) {
+    if (note == NULL || cJSON_AddTrueToObject(note, "hung_up") == NULL) {
         ngx_http_voice_note_send(agent->crm, note, NGX_ERROR);
         return;
     }
