@@ -58,13 +58,13 @@ sub slurp {
     return <$file> // '';
 }
 
-# forks into a script with these settings; output goes to a file
+# forks into a script with these settings; output goes to a file, or a handle
 
 sub spawn {
     my ($output, $settings, @command) = @_;
 
     # what an earlier one wrote
-    unlink $output;
+    unlink $output if !ref $output;
 
     my $pid = fork // die "fork: $!";
 
@@ -74,7 +74,7 @@ sub spawn {
         $SIG{$_} = 'DEFAULT' for qw(ALRM TERM INT HUP);
         POSIX::setpgid(0, 0);
         open STDIN, '<', '/dev/null';
-        open STDOUT, '>', $output or POSIX::_exit(126);
+        open STDOUT, ref $output ? '>&' : '>', $output or POSIX::_exit(126);
         open STDERR, '>&', \*STDOUT;
         # away from the project: from any folder
         chdir '/';
@@ -620,6 +620,25 @@ gone('first', 0);
     ok scalar(users($folders{first})), 'killed itself, it leaves some';
     stop('first');
     is_deeply [ users($folders{first}) ], [], 'which stop finds';
+
+    # "scripts/run | tee log", and Ctrl-C
+    pipe my $reader, my $writer or die "pipe: $!";
+
+    my $run = spawn($writer, $runs{first}{settings}, "$root/scripts/run");
+
+    close $writer;
+
+    my $said = '';
+
+    while (my $line = <$reader>) {
+        $said .= $line;
+        last if $line =~ /^Ctrl-C here/;
+    }
+
+    close $reader;
+    kill INT => $run;
+    is ended($run), 0, 'nobody reads what it says: it ends' or diag $said;
+    is_deeply [ users($folders{first}) ], [], 'and all it has started';
 }
 
 
