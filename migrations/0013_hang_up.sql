@@ -93,3 +93,7 @@ begin
         'organization', c.organization));
 end
 $$;
+
+comment on column voice.turns.noted is
+    'Since when each field is as it is: notes come in any order. And what the '
+    'note of a hang-up has replaced.';

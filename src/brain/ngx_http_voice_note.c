@@ -410,7 +410,7 @@ ngx_http_voice_note_end(ngx_voice_crm_t *crm, ngx_str_t *sid,
 
 /*
  * Sends the note of a call's end if the database knows the call, and that of a
- * turn if it knows nothing newer.
+ * turn if it knows nothing newer; also where it cannot be asked.
  */
 
 static void
@@ -422,7 +422,7 @@ ngx_http_voice_note_ask(ngx_voice_crm_t *crm, ngx_str_t *sid, cJSON *note,
 
     over = ngx_alloc(sizeof(ngx_http_voice_over_t), ngx_cycle->log);
     if (over == NULL) {
-        cJSON_Delete(note);
+        ngx_http_voice_note_send(crm, note, NGX_OK);
         return;
     }
 
@@ -433,7 +433,7 @@ ngx_http_voice_note_ask(ngx_voice_crm_t *crm, ngx_str_t *sid, cJSON *note,
     ask = ngx_voice_crm_resume(crm, sid, 0, ngx_http_voice_note_ended, over);
 
     if (ask == NULL) {
-        cJSON_Delete(note);
+        ngx_http_voice_note_send(crm, note, NGX_OK);
         ngx_free(over);
         return;
     }
@@ -637,9 +637,9 @@ ngx_http_voice_note_of(ngx_http_voice_agent_t *agent,
     sid.data = call->sid;
     sid.len = NGX_VOICE_SID_LEN;
 
-    what.data = buf;
     /* an answer that another memory goes on with is told of by both of them */
 
+    what.data = buf;
     what.len = ngx_snprintf(buf, sizeof(buf), fmt, number,
                             agent->zone->sh->id)
                - buf;
